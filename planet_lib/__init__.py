@@ -1,0 +1,1 @@
+"""Find illegal gold mines in satellite chips of the Amazon."""

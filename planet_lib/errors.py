@@ -1,0 +1,17 @@
+"""The errors a user can cause; the command line prints each as one line and no traceback."""
+
+
+class PlanetError(Exception):
+    """Base of the family: the message names the file or key, what is wrong and the cure."""
+
+
+class DataError(PlanetError):
+    """The data set, one of its files or an array made from it cannot be used as it is."""
+
+
+class ConfigError(PlanetError):
+    """A profile, a parameter or a command-line value is misspelt or out of its range."""
+
+
+class StageError(PlanetError):
+    """A stage of the report could not finish or lacks what an earlier stage writes."""
