@@ -1,0 +1,230 @@
+"""The report as a graph: each stage is a command of `planet`, each arrow a file.
+
+`planet report` (behind `make report`) checks the profile, writes it to runs/<name>/report.json and
+runs this file in that folder. By hand:
+    snakemake --snakefile Snakefile --directory runs/default --configfile runs/default/report.json
+"""
+
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir)
+NOTEBOOKS = ROOT / "notebooks"
+REPORT = ROOT / "reports" / config["name"]
+PLANET = f"{sys.executable} -m planet_lib"
+PROFILE = config["profile"]
+SEED = PROFILE["seed"]
+SYNTHETIC = config["data"] is None
+RUNS = [f"{network}-{kind}" for network in PROFILE["networks"] for kind in PROFILE["inputs"]]
+PAGES = ["01_explore", "02_dehaze", *(f"03_train-{run}" for run in RUNS), "04_evaluate", "05_find_mines"]
+
+
+def library(*names):
+    """The package's own files that a stage's result depends on."""
+    return [str(ROOT / "planet_lib" / name) for name in names]
+
+
+def arguments(**values):
+    """A notebook's parameters as JSON, its run folder among them."""
+    return json.dumps({"run_dir": f"../runs/{config['name']}"} | values)
+
+
+rule report:
+    input:
+        REPORT / "index.html",
+        expand(str(REPORT / "{page}.html"), page=PAGES),
+
+
+if SYNTHETIC:
+
+    rule synthesize_chips:
+        input:
+            sorted((ROOT / "planet_lib/synthetic").glob("*.*")),
+        output:
+            "synthetic/train_v2.csv",
+            "synthetic/sample_submission_v2.csv",
+        params:
+            chips=PROFILE["synthetic"]["chips"],
+            unlabelled=PROFILE["synthetic"]["unlabelled"],
+            enrich=PROFILE["synthetic"]["enrich"],
+            seed=SEED,
+        benchmark:
+            "seconds/synthesize_chips.tsv"
+        shell:
+            "{PLANET} synthesize synthetic --chips {params.chips} --unlabelled {params.unlabelled}"
+            " --enrich {params.enrich} --seed {params.seed}"
+
+
+rule store_chips:
+    input:
+        "synthetic/train_v2.csv" if SYNTHETIC else [],
+        library("chips.py", "labels.py", "splits.py", "store.py"),
+    output:
+        "data/chips.csv",
+        "data/problems.csv",
+        "data/raw.json",
+        "data/raw.npy",
+    params:
+        data="synthetic" if SYNTHETIC else config["data"],
+        source=config["source"],
+        signature=config["signature"],
+        seed=SEED,
+        allow="--allow-left-out" if PROFILE["allow_left_out"] else "",
+    benchmark:
+        "seconds/store_chips.tsv"
+    threads: workflow.cores
+    shell:
+        "{PLANET} store {params.data:q} . --source {params.source:q} --seed {params.seed} {params.allow}"
+
+
+rule describe_chips:
+    input:
+        "data/raw.json",
+        library("statistics.py", "haze.py"),
+    output:
+        "data/statistics.csv",
+    benchmark:
+        "seconds/describe_chips.tsv"
+    threads: workflow.cores
+    shell:
+        "{PLANET} describe ."
+
+
+rule remove_haze:
+    input:
+        "data/raw.json",
+        library("haze.py"),
+    output:
+        "data/dehazed.json",
+        "data/dehazed.npy",
+    params:
+        method=PROFILE["haze"]["method"],
+        clahe="--clahe" if PROFILE["haze"]["clahe"] else "",
+    benchmark:
+        "seconds/remove_haze.tsv"
+    threads: workflow.cores
+    shell:
+        "{PLANET} dehaze . --method {params.method} {params.clahe}"
+
+
+rule explore_chips:
+    input:
+        "data/chips.csv",
+        "data/problems.csv",
+        "data/statistics.csv",
+        NOTEBOOKS / "01_explore.ipynb",
+        library("figures/explore.py", "figures/style.py"),
+    output:
+        "notebooks/01_explore.ipynb",
+        "results/explore.json",
+    params:
+        values=arguments(samples_per_label=PROFILE["samples_per_label"], seed=SEED),
+    benchmark:
+        "seconds/01_explore.tsv"
+    shell:
+        "{PLANET} execute {NOTEBOOKS}/01_explore.ipynb {output[0]} {params.values:q}"
+
+
+rule explain_haze_removal:
+    input:
+        "data/statistics.csv",
+        "data/dehazed.json",
+        NOTEBOOKS / "02_dehaze.ipynb",
+        library("figures/haze.py", "figures/style.py", "haze.py"),
+    output:
+        "notebooks/02_dehaze.ipynb",
+        "results/dehaze.json",
+    params:
+        values=arguments(seed=SEED, **PROFILE["haze"]),
+    benchmark:
+        "seconds/02_dehaze.tsv"
+    shell:
+        "{PLANET} execute {NOTEBOOKS}/02_dehaze.ipynb {output[0]} {params.values:q}"
+
+
+rule train_network:
+    input:
+        "data/chips.csv",
+        "data/{kind}.json",
+        NOTEBOOKS / "03_train.ipynb",
+        library("batches.py", "models.py", "training.py", "figures/training.py", "figures/style.py"),
+    output:
+        "notebooks/03_train-{network}-{kind}.ipynb",
+        "models/{network}-{kind}/run.json",
+    params:
+        values=lambda wildcards: arguments(
+            model=wildcards.network,
+            input_mode=wildcards.kind,
+            seed=SEED,
+            **PROFILE["networks"][wildcards.network],
+        ),
+    benchmark:
+        "seconds/03_train-{network}-{kind}.tsv"
+    resources:
+        gpu=1,
+    shell:
+        "{PLANET} execute {NOTEBOOKS}/03_train.ipynb {output[0]} {params.values:q}"
+
+
+rule evaluate_runs:
+    input:
+        expand("models/{run}/run.json", run=RUNS),
+        "data/statistics.csv",
+        NOTEBOOKS / "04_evaluate.ipynb",
+        library("baselines.py", "scoring.py", "figures/evaluation.py", "figures/style.py"),
+    output:
+        "notebooks/04_evaluate.ipynb",
+        "results/evaluate.json",
+        "results/headline.png",
+    params:
+        values=arguments(runs=RUNS, seed=SEED),
+    benchmark:
+        "seconds/04_evaluate.tsv"
+    shell:
+        "{PLANET} execute {NOTEBOOKS}/04_evaluate.ipynb {output[0]} {params.values:q}"
+
+
+rule find_mines:
+    input:
+        "results/evaluate.json",
+        NOTEBOOKS / "05_find_mines.ipynb",
+        library("scoring.py", "figures/mines.py", "figures/style.py"),
+    output:
+        "notebooks/05_find_mines.ipynb",
+        "results/find_mines.json",
+        "results/submission.csv",
+    params:
+        values=arguments(gallery_chips=PROFILE["gallery_chips"]),
+    benchmark:
+        "seconds/05_find_mines.tsv"
+    shell:
+        "{PLANET} execute {NOTEBOOKS}/05_find_mines.ipynb {output[0]} {params.values:q}"
+
+
+rule render_page:
+    input:
+        "notebooks/{page}.ipynb",
+        library("cells.py", "pages.py", "prose.py"),
+        sorted((ROOT / "planet_lib/templates").iterdir()),
+    output:
+        REPORT / "{page}.html",
+    shell:
+        "{PLANET} render {input[0]} {output:q}"
+
+
+rule publish_index:
+    input:
+        "results/explore.json",
+        "results/dehaze.json",
+        "results/evaluate.json",
+        "results/find_mines.json",
+        expand("notebooks/{page}.ipynb", page=PAGES),
+        library("pages.py", "report.py"),
+        sorted((ROOT / "planet_lib/templates").iterdir()),
+    output:
+        REPORT / "index.html",
+        REPORT / "results.json",
+        REPORT / "submission.csv",
+    shell:
+        "{PLANET} publish . {REPORT:q}"

@@ -1,0 +1,96 @@
+"""Batches of chips from the store: resized, in one of eight views, in a reproducible order."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import cv2
+import numpy as np
+
+from planet_lib.labels import WEATHER
+
+VIEWS = 8  # the flips and rotations of a square
+
+
+def view_chips(chips: np.ndarray, view: int) -> np.ndarray:
+    """Flip or rotate chips: one of the eight symmetries of a square.
+
+    Parameters
+    ----------
+    chips : ndarray of shape (..., S, S, 3)
+    view : int
+        0-7; 0 leaves the chips as they are, 4-7 are mirrored.
+
+    Returns
+    -------
+    ndarray of shape (..., S, S, 3)
+        A view of `chips`, not a copy.
+    """
+    if view >= VIEWS // 2:
+        chips = np.flip(chips, axis=-2)
+    return np.rot90(chips, view % 4, axes=(-3, -2))
+
+
+def read_batch(store: np.ndarray, rows: np.ndarray, image_px: int) -> np.ndarray:
+    """Read chips from a store and shrink them by area averaging.
+
+    Parameters
+    ----------
+    store : ndarray of shape (N, H, W, 3), uint8
+    rows : ndarray of shape (B,), int
+    image_px : int
+        Side of the square result, in pixels.
+
+    Returns
+    -------
+    ndarray of shape (B, image_px, image_px, 3), uint8
+    """
+    size = (image_px, image_px)
+    return np.stack([cv2.resize(store[row], size, interpolation=cv2.INTER_AREA) for row in rows])
+
+
+def stream_batches(
+    store: np.ndarray,
+    rows: np.ndarray,
+    encoded: np.ndarray,
+    *,
+    image_px: int,
+    batch_size: int,
+    seed: int,
+    first_epoch: int = 0,
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """Yield shuffled, augmented batches without end.
+
+    The order and views of an epoch depend on the seed and its number alone, so that a training
+    goes on from any epoch as if it had not stopped. What does not fill a batch is left out of
+    that epoch.
+
+    Parameters
+    ----------
+    store : ndarray of shape (N, H, W, 3), uint8
+    rows : ndarray of shape (M,), int
+        The chips to train on.
+    encoded : ndarray of shape (M, 17)
+        Their labels as 0 and 1.
+    image_px, batch_size, seed, first_epoch : int
+
+    Yields
+    ------
+    chips : ndarray of shape (batch_size, image_px, image_px, 3), uint8
+    targets : dict of ndarray, float32
+        ``weather`` (batch_size, 4) and ``land`` (batch_size, 13).
+    """
+    for epoch in count(first_epoch):
+        rng = np.random.default_rng([seed, epoch])
+        order = rng.permutation(len(rows))
+        for start in range(0, len(rows) - batch_size + 1, batch_size):
+            chosen = order[start : start + batch_size]
+            chips = read_batch(store, rows[chosen], image_px)
+            for chip, view in zip(chips, rng.integers(VIEWS, size=batch_size), strict=True):
+                chip[...] = view_chips(chip, view).copy()
+            yield chips, split_heads(encoded[chosen])
+
+
+def split_heads(encoded: np.ndarray) -> dict[str, np.ndarray]:
+    """Split labels (..., 17) into those of the weather head (..., 4) and land head (..., 13)."""
+    encoded = encoded.astype(np.float32)
+    return {"weather": encoded[..., : len(WEATHER)], "land": encoded[..., len(WEATHER) :]}

@@ -1,0 +1,167 @@
+"""The command line: ``planet report`` makes a report, the other commands are its stages."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+
+from planet_lib.errors import PlanetError, StageError
+from planet_lib.labels import suggest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; a user's mistake is one line on stderr and exit code 1."""
+    cv2.setNumThreads(1)  # chips are shared out over threads, not one chip over several
+    options = _make_parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except PlanetError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+    else:
+        return 0
+    return 1
+
+
+def _report(options: argparse.Namespace) -> None:
+    from planet_lib.report import make_report
+
+    page = make_report(
+        options.name, data=options.data, profile=options.profile, cores=options.cores
+    )
+    print(f"report: {os.path.relpath(page)}")
+
+
+def _synthesize(options: argparse.Namespace) -> None:
+    from planet_lib.synthetic import write_dataset
+
+    write_dataset(
+        options.folder,
+        chips=options.chips,
+        unlabelled=options.unlabelled,
+        seed=options.seed,
+        enrich=options.enrich,
+    )
+
+
+def _store(options: argparse.Namespace) -> None:
+    from planet_lib.store import store_chips
+
+    store_chips(
+        options.data,
+        options.run_dir,
+        source=options.source,
+        seed=options.seed,
+        allow_left_out=options.allow_left_out,
+    )
+
+
+def _describe(options: argparse.Namespace) -> None:
+    from planet_lib.statistics import store_statistics
+
+    store_statistics(options.run_dir)
+
+
+def _dehaze(options: argparse.Namespace) -> None:
+    from planet_lib.store import store_haze_free
+
+    store_haze_free(options.run_dir, method=options.method, clahe=options.clahe)
+
+
+def _execute(options: argparse.Namespace) -> None:
+    from planet_lib.execution import execute_notebook
+
+    try:
+        execute_notebook(options.notebook, options.executed, json.loads(options.parameters))
+    except StageError as error:
+        unfinished = options.executed.parents[1] / "unfinished" / options.executed.name
+        page = unfinished.with_suffix(".html")
+        _render_page(unfinished, page)
+        raise StageError(f"{error}; as a page: {page.resolve()}") from None
+
+
+def _render(options: argparse.Namespace) -> None:
+    _render_page(options.notebook, options.page)
+
+
+def _render_page(notebook: Path, page: Path) -> None:
+    from planet_lib.pages import render_page
+    from planet_lib.report import SETTINGS, describe_data
+    from planet_lib.store import read_json
+
+    render_page(notebook, page, **describe_data(read_json(notebook.parents[1] / SETTINGS)))
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from planet_lib.report import publish_index
+
+    publish_index(options.run_dir, options.report)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends on wrong arguments with the same one line as every other mistake."""
+
+    def error(self, message: str) -> None:
+        word = message.rsplit(": ", 1)[-1].split()[0].strip("'\"") if ": " in message else ""
+        options = [flag for action in self._actions for flag in action.option_strings]
+        hint = f"; {suggest(word, options)}" if "unrecognized" in message else ""
+        self.exit(2, f"error: {message}{hint} (see {self.prog} --help)\n")
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="planet", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command, help_text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help_text, description=help_text, allow_abbrev=False)
+        added.set_defaults(command=command)
+        return added
+
+    report = add("report", _report, "make a report, or what is not up to date of it")
+    report.add_argument("--name", default="default", help="of the folder below reports/")
+    report.add_argument("--data", type=Path, help="chips in Kaggle's layout (default: synthetic)")
+    report.add_argument("--profile", default="default", help="a file of config/")
+    report.add_argument("--cores", type=int, default=os.cpu_count(), help="default: all")
+
+    synthesize = add("synthesize", _synthesize, "write synthetic chips in Kaggle's layout")
+    synthesize.add_argument("folder", type=Path)
+    synthesize.add_argument("--chips", type=int, default=700, help="labelled ones")
+    synthesize.add_argument("--unlabelled", type=int, default=0)
+    synthesize.add_argument("--enrich", type=float, default=0.0, help="share with rare labels, 0-1")
+    synthesize.add_argument("--seed", type=int, default=2018)
+
+    store = add("store", _store, "decode chips into a run's store and split them")
+    store.add_argument("data", type=Path)
+    store.add_argument("run_dir", type=Path)
+    store.add_argument("--source", required=True, help="what the pages call the data")
+    store.add_argument("--seed", type=int, required=True, help="of the split")
+    store.add_argument("--allow-left-out", action="store_true")
+
+    describe = add("describe", _describe, "compute simple statistics of every stored chip")
+    describe.add_argument("run_dir", type=Path)
+
+    dehaze = add("dehaze", _dehaze, "remove the haze of every stored chip")
+    dehaze.add_argument("run_dir", type=Path)
+    dehaze.add_argument("--method", required=True)
+    dehaze.add_argument("--clahe", action="store_true")
+
+    execute = add("execute", _execute, "execute a notebook into a copy")
+    execute.add_argument("notebook", type=Path)
+    execute.add_argument("executed", type=Path)
+    execute.add_argument("parameters", help="JSON object")
+
+    render = add("render", _render, "render an executed notebook as a page")
+    render.add_argument("notebook", type=Path)
+    render.add_argument("page", type=Path)
+
+    publish = add("publish", _publish, "gather a run's results and write the front page")
+    publish.add_argument("run_dir", type=Path)
+    publish.add_argument("report", type=Path)
+    return parser

@@ -1,0 +1,130 @@
+"""The profile of a report: what it may hold, its checks, and its files in ``config/``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from planet_lib.errors import ConfigError
+from planet_lib.labels import suggest
+
+CONFIG_FOLDER = Path(__file__).parents[1] / "config"
+BASE_PROFILE = "default"
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of a profile: no key that is not listed, no value that is silently converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Synthetic(Section):
+    """The chips that are made where no data are given."""
+
+    chips: Annotated[int, Field(ge=50, description="labelled chips")]
+    unlabelled: Annotated[int, Field(ge=0, description="chips to label")]
+    enrich: Annotated[Share, Field(description="share of chips drawn from rare label sets")]
+
+
+class Haze(Section):
+    """How the haze-free chips are made."""
+
+    method: Literal["dark_channel", "origin"]
+    clahe: Annotated[bool, Field(description="whether histogram equalisation follows")]
+
+
+class Network(Section):
+    """One network and how it is trained, on each kind of input."""
+
+    image_px: Annotated[int, Field(ge=32, le=256, description="side of the input, pixels")]
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: Annotated[float, Field(gt=0, description="Adam's, at its peak")]
+    patience: Annotated[int, Field(ge=0, description="epochs without a lower validation loss")]
+    max_label_weight: Annotated[float, Field(ge=1, description="bound on a rare label's weight")]
+    options: dict = {}
+
+
+class Profile(Section):
+    """Everything that decides what a report contains."""
+
+    seed: Annotated[int, Field(ge=0)]
+    synthetic: Synthetic
+    allow_left_out: Annotated[bool, Field(description="go on with over 1 % unusable chips")]
+    haze: Haze
+    inputs: Annotated[list[Literal["raw", "dehazed"]], Field(min_length=1)]
+    networks: Annotated[
+        dict[Literal["cnn", "densenet", "densenet121"], Network], Field(min_length=1)
+    ]
+    samples_per_label: Positive
+    gallery_chips: Positive
+
+
+def load_profile(name: str, folder: Path = CONFIG_FOLDER) -> Profile:
+    """Load ``<name>.yaml``, which states what differs from ``default.yaml``.
+
+    Parameters
+    ----------
+    name : str
+    folder : Path, optional
+        Where the profiles are.
+
+    Raises
+    ------
+    ConfigError
+        No such profile, or a key or value of it is wrong; the message suggests the nearest.
+    """
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in names:
+        raise ConfigError(f"{folder}: no profile {name!r}; {suggest(name, names)}")
+    path = folder / f"{name}.yaml"
+    base = folder / f"{BASE_PROFILE}.yaml"
+    content = _read_yaml(base) if path == base else _overlay(_read_yaml(base), _read_yaml(path))
+    try:
+        return Profile.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(error)}") from None
+
+
+def _read_yaml(path: Path) -> dict:
+    try:
+        content = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected keys and values")
+    return content
+
+
+def _overlay(base: dict, changes: dict) -> dict:
+    merged = dict(base)
+    for key, value in changes.items():
+        both_sections = isinstance(value, dict) and isinstance(base.get(key), dict)
+        # A profile names its networks anew: one that it leaves out is not trained.
+        if both_sections and key == "networks":
+            merged[key] = {name: _overlay(base[key].get(name, {}), value[name]) for name in value}
+        else:
+            merged[key] = _overlay(base[key], value) if both_sections else value
+    return merged
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    *section, key = [str(part) for part in first["loc"] if part != "[key]"]
+    where = ".".join([*section, key])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {where!r}; {suggest(key, _list_keys(section))}"
+    if first["type"] == "literal_error":
+        return f"{where}: {first['input']!r}; allowed: {first['ctx']['expected']}"
+    message = first["msg"][0].lower() + first["msg"][1:]
+    came = "" if isinstance(first["input"], dict) else f", not {first['input']!r}"
+    return f"{where}: {message}{came}"
+
+
+def _list_keys(section: list[str]) -> list[str]:
+    sections = {"synthetic": Synthetic, "haze": Haze, "networks": Network}
+    return list((sections[section[0]] if section else Profile).model_fields)

@@ -1,0 +1,85 @@
+"""Execute a notebook strictly: known parameters only, and a failure keeps its half-run copy."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+import papermill
+from jupyter_client import AsyncKernelManager
+from papermill.exceptions import PapermillExecutionError
+
+from planet_lib.errors import ConfigError, PlanetError, StageError
+from planet_lib.labels import suggest
+
+OWN_ERRORS = {kind.__name__ for kind in (PlanetError, *PlanetError.__subclasses__())}
+
+
+class SocketKernelManager(AsyncKernelManager):
+    """Talks to kernels through sockets in files, since kernels started at once race for ports."""
+
+    transport = "ipc"
+
+
+class _LabelledLines:
+    """A text stream that puts a notebook's name before each whole line."""
+
+    def __init__(self, stream: TextIO, label: str) -> None:
+        self.stream, self.label, self.pending = stream, label, ""
+
+    def write(self, text: str) -> int:
+        *lines, self.pending = (self.pending + text).split("\n")
+        for line in lines:
+            self.stream.write(f"{self.label} | {line}\n")
+        return len(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+
+def execute_notebook(notebook: Path, executed: Path, parameters: Mapping[str, object]) -> None:
+    """Execute a notebook with parameters, in its own folder, into a copy.
+
+    Parameters
+    ----------
+    notebook : Path
+        Has one cell tagged ``parameters``.
+    executed : Path
+        Where the executed copy goes once it is whole. What a failure leaves behind stands
+        meanwhile in the folder ``unfinished`` beside that of `executed`.
+    parameters : mapping
+        Values that replace the notebook's defaults, types kept.
+
+    Raises
+    ------
+    ConfigError
+        The notebook has no such parameter.
+    StageError
+        A cell failed; the message says which copy shows where.
+    """
+    known = papermill.inspect_notebook(str(notebook))
+    for name in parameters:
+        if name not in known:
+            raise ConfigError(f"{notebook}: no parameter {name!r}; {suggest(name, known)}")
+    unfinished = executed.parents[1] / "unfinished" / executed.name
+    for folder in (executed.parent, unfinished.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    executed.unlink(missing_ok=True)
+    lines = _LabelledLines(sys.stderr, executed.stem)
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(unfinished),
+            parameters=dict(parameters),
+            cwd=str(notebook.parent),
+            kernel_name="python3",
+            kernel_manager_class=SocketKernelManager,
+            coalesce_streams=True,
+            progress_bar=False,
+            stdout_file=lines,
+        )
+    except PapermillExecutionError as error:
+        reason = error.evalue if error.ename in OWN_ERRORS else f"{error.ename}: {error.evalue}"
+        raise StageError(f"{executed.stem}: {reason} (half-run copy: {unfinished})") from None
+    os.replace(unfinished, executed)

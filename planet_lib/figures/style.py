@@ -1,0 +1,72 @@
+"""How every figure looks, and how it is shown with its caption and alternative text."""
+
+import io
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from IPython.display import Markdown, display
+from matplotlib.figure import Figure
+
+WIDTH_IN = 8.0
+INK = "#22302a"
+MUTED = "#7b8780"
+FOREST = "#1b7f5c"
+OCHRE = "#c8641b"
+SKY = "#2f6db5"
+WEATHER_COLOURS = {"clear": SKY, "partly_cloudy": "#8a6fb0", "haze": OCHRE, "cloudy": MUTED}
+SEQUENTIAL = sns.light_palette(FOREST, as_cmap=True)
+
+mpl.use("agg")
+sns.set_theme(
+    context="notebook",
+    style="ticks",
+    rc={
+        "figure.dpi": 72,
+        "savefig.dpi": 150,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": INK,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 12,
+        "axes.titleweight": "bold",
+        "axes.grid": True,
+        "grid.color": "#e6eae7",
+        "text.color": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "font.size": 11,
+        "legend.frameon": False,
+    },
+)
+
+
+def name_label(label: str) -> str:
+    """Write a label for the reader: spaces for underscores, the competition's typo mended."""
+    return label.replace("artisinal", "artisanal").replace("_", " ")
+
+
+def make_figure(rows: int = 1, columns: int = 1, *, height_in: float, **options) -> tuple:
+    """Make a figure of the report's width; returns it with its axes."""
+    figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def draw_chip(axes: mpl.axes.Axes, chip: np.ndarray, title: str = "") -> None:
+    """Draw a chip, or one plane of values 0-1 in grey, without axes."""
+    axes.imshow(chip, **({"cmap": "gray", "vmin": 0, "vmax": 1} if chip.ndim == 2 else {}))
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=9, fontweight="normal", loc="center")
+
+
+def show_figure(figure: Figure, *, alt: str, caption: str) -> None:
+    """Display a figure in a notebook, with the text that stands for it and the one below it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    display(
+        {"image/png": buffer.getvalue(), "text/plain": alt},
+        metadata={"image/png": {"alt": alt, "width": int(WIDTH_IN * 96)}},
+        raw=True,
+    )
+    display(Markdown(f"*{caption}*"))

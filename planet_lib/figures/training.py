@@ -1,0 +1,42 @@
+"""Figures of a training: its learning curves and what the network sees."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from planet_lib.figures.style import FOREST, MUTED, OCHRE, draw_chip, make_figure
+
+
+def plot_learning_curves(history: pd.DataFrame, *, best_epoch: int) -> Figure:
+    """Plot the loss of both heads on training and validation chips, the kept epoch marked.
+
+    Parameters
+    ----------
+    history : DataFrame
+        A row an epoch, as `planet_lib.training.load_history` returns it.
+    best_epoch : int
+        Counted from 1.
+    """
+    figure, panels = make_figure(1, 2, height_in=3.2)
+    for axes, head in zip(panels, ("weather", "land"), strict=True):
+        axes.plot(history["epoch"], history[f"{head}_loss"], color=FOREST, label="training")
+        axes.plot(history["epoch"], history[f"val_{head}_loss"], color=OCHRE, label="validation")
+        axes.axvline(best_epoch, color=MUTED, linestyle=":", label="kept epoch")
+        axes.set_title(f"{head} head")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("weighted cross-entropy (nats a chip)")
+        axes.set_yscale("log")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    panels[0].legend()
+    return figure
+
+
+def plot_inputs(views: Sequence[np.ndarray], title: str) -> Figure:
+    """Plot one chip as the network may see it, in each of its views."""
+    figure, axes = make_figure(1, len(views), height_in=1.6)
+    for number, (cell, view) in enumerate(zip(axes, views, strict=True)):
+        draw_chip(cell, view, f"view {number}")
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    return figure

@@ -1,0 +1,237 @@
+"""The networks: each takes uint8 RGB chips and answers with a weather and a land head."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+from keras import layers
+
+from planet_lib.errors import ConfigError, DataError
+from planet_lib.labels import LABELS, LAND, WEATHER, suggest
+
+HEADS = {"weather": (len(WEATHER), "softmax"), "land": (len(LAND), "sigmoid")}
+BATCH_NORM_MOMENTUM = 0.9  # Keras' 0.99 lags behind in the few hundred steps that a small set gives
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_VARIANCE = (0.229**2, 0.224**2, 0.225**2)
+
+
+def build_cnn(image_px: int) -> keras.Model:
+    """Build the origin's baseline: 3x3 convolutions of 32 filters, three pools, two heads.
+
+    Parameters
+    ----------
+    image_px : int
+        Side of the square input, in pixels.
+
+    Returns
+    -------
+    keras.Model
+        Takes (N, image_px, image_px, 3) in 0-255; returns ``{"weather": (N, 4), "land": (N, 13)}``.
+    """
+    chips = keras.Input((image_px, image_px, 3), name="chips")
+    x = layers.Rescaling(1 / 255, name="scale")(chips)
+    x = _batch_norm("input_bn")(x)
+    for stage, pool in enumerate(
+        (layers.MaxPooling2D, layers.AveragePooling2D, layers.AveragePooling2D), start=1
+    ):
+        for position in (1, 2):
+            x = layers.Conv2D(
+                32, 3, padding="same", activation="relu", name=f"conv{stage}_{position}"
+            )(x)
+        x = pool(2, name=f"pool{stage}")(x)
+    x = layers.GlobalAveragePooling2D(name="features")(x)
+    return keras.Model(chips, _add_heads(x), name="cnn")
+
+
+def build_densenet(
+    image_px: int,
+    *,
+    blocks: tuple[int, ...] = (4, 4, 4),
+    growth: int = 16,
+    filters: int = 32,
+    dropout: float = 0.2,
+) -> keras.Model:
+    """Build the origin's reduced DenseNet: three dense blocks with bottlenecks, no compression.
+
+    Parameters
+    ----------
+    image_px : int
+        Side of the square input, in pixels.
+    blocks : tuple of int
+        Layers of each dense block.
+    growth : int
+        Feature maps that a layer adds; the origin uses 32.
+    filters : int
+        Of the first convolution.
+    dropout : float
+        Share of a layer's outputs that training drops.
+
+    Returns
+    -------
+    keras.Model
+        Takes (N, image_px, image_px, 3) in 0-255; returns ``{"weather": (N, 4), "land": (N, 13)}``.
+
+    References
+    ----------
+    G. Huang et al., Densely Connected Convolutional Networks, CVPR 2017, table 1.
+    """
+    chips = keras.Input((image_px, image_px, 3), name="chips")
+    x = layers.Rescaling(1 / 255, name="scale")(chips)
+    x = layers.Conv2D(filters, 7, strides=2, padding="same", use_bias=False, name="stem")(x)
+    x = _activate(x, "stem")
+    x = layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(x)
+    for block, depth in enumerate(blocks, start=1):
+        for layer in range(1, depth + 1):
+            x = _add_dense_layer(x, growth, dropout, name=f"block{block}_{layer}")
+        if block < len(blocks):
+            x = _activate(x, f"transition{block}")
+            x = layers.Conv2D(x.shape[-1], 1, use_bias=False, name=f"transition{block}_conv")(x)
+            x = layers.AveragePooling2D(2, name=f"transition{block}_pool")(x)
+    x = _activate(x, "top")
+    x = layers.GlobalAveragePooling2D(name="features")(x)
+    return keras.Model(chips, _add_heads(x), name="densenet")
+
+
+def build_densenet121(image_px: int, *, weights: str | None = None) -> keras.Model:
+    """Build the true DenseNet-121 of `keras.applications` under the two heads.
+
+    Parameters
+    ----------
+    image_px : int
+        Side of the square input, in pixels; at least 32.
+    weights : str or None
+        ``"imagenet"`` downloads Keras' pretrained weights; None starts from scratch.
+
+    Returns
+    -------
+    keras.Model
+        Takes (N, image_px, image_px, 3) in 0-255; returns ``{"weather": (N, 4), "land": (N, 13)}``.
+
+    Raises
+    ------
+    ConfigError
+        The weights are neither, or cannot be downloaded.
+    """
+    if weights not in (None, "imagenet"):
+        raise ConfigError(f"weights: {weights!r}; allowed: null, imagenet")
+    chips = keras.Input((image_px, image_px, 3), name="chips")
+    x = layers.Rescaling(1 / 255, name="scale")(chips)
+    x = layers.Normalization(mean=IMAGENET_MEAN, variance=IMAGENET_VARIANCE, name="normalise")(x)
+    try:
+        backbone = keras.applications.DenseNet121(
+            include_top=False, weights=weights, input_shape=(image_px, image_px, 3), pooling="avg"
+        )
+    except (OSError, ValueError) as error:
+        if weights is None:
+            raise
+        raise ConfigError(
+            f"weights: imagenet cannot be downloaded ({error}); go online once, or use null"
+        ) from None
+    return keras.Model(chips, _add_heads(backbone(x)), name="densenet121")
+
+
+MODELS: dict[str, Callable[..., keras.Model]] = {
+    "cnn": build_cnn,
+    "densenet": build_densenet,
+    "densenet121": build_densenet121,
+}
+ORIGIN_FILES = {
+    "cnn": "b00_cnn.h5",
+    "densenet": "b01_dense121.h5",
+    "densenet121": "b01_dense121.h5",
+}
+
+
+def build_model(name: str, image_px: int, **options: object) -> keras.Model:
+    """Build a network by its name.
+
+    Parameters
+    ----------
+    name : str
+        A key of `MODELS`.
+    image_px : int
+        Side of the square input, in pixels.
+    **options
+        What the network's own builder takes.
+
+    Raises
+    ------
+    ConfigError
+        No such network, or it has no such option.
+    """
+    if name not in MODELS:
+        raise ConfigError(f"model: {name!r}; {suggest(name, MODELS)}")
+    try:
+        return MODELS[name](image_px, **options)
+    except TypeError as error:
+        raise ConfigError(f"model {name}: {error}") from None
+
+
+def save_model(model: keras.Model, folder: Path) -> list[Path]:
+    """Save a network as ``model.keras`` and under the name that the origin gives it.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Made by `build_model`.
+    folder : Path
+
+    Returns
+    -------
+    list of Path
+        Both files; each loads back with plain Keras.
+    """
+    files = [folder / "model.keras", folder / ORIGIN_FILES[model.name]]
+    for file in files:
+        model.save(file)
+    return files
+
+
+def load_model(path: Path) -> keras.Model:
+    """Load a saved network for prediction, without running any code that the file may hold.
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged, holds custom code, or is a network of other labels.
+    """
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path}: not a model that can be loaded ({error})") from None
+    heads = model.output if isinstance(model.output, dict) else {}
+    found = {name: tensor.shape[-1] for name, tensor in heads.items()}
+    if found != {name: size for name, (size, _) in HEADS.items()}:
+        raise DataError(
+            f"{path}: heads {found}, expected weather and land for {len(LABELS)} labels"
+        )
+    return model
+
+
+def _batch_norm(name: str) -> layers.Layer:
+    return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=name)
+
+
+def _activate(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    return layers.ReLU(name=f"{name}_relu")(_batch_norm(f"{name}_bn")(x))
+
+
+def _add_dense_layer(
+    x: keras.KerasTensor, growth: int, dropout: float, *, name: str
+) -> keras.KerasTensor:
+    y = _activate(x, f"{name}_bottleneck")
+    y = layers.Conv2D(4 * growth, 1, use_bias=False, name=f"{name}_bottleneck_conv")(y)
+    y = _activate(y, name)
+    y = layers.Conv2D(growth, 3, padding="same", use_bias=False, name=f"{name}_conv")(y)
+    y = layers.Dropout(dropout, name=f"{name}_dropout")(y)
+    return layers.Concatenate(name=f"{name}_concat")([x, y])
+
+
+def _add_heads(features: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
+    return {
+        name: layers.Dense(size, activation=activation, dtype="float32", name=name)(features)
+        for name, (size, activation) in HEADS.items()
+    }

@@ -1,0 +1,215 @@
+"""A report as a whole: start its graph, list its pages, gather its results."""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+
+from planet_lib.chips import LABELLED_FOLDER, LABELS_FILE, UNLABELLED_FOLDERS, read_catalogue
+from planet_lib.config import load_profile
+from planet_lib.errors import ConfigError, StageError
+from planet_lib.pages import Link, render_index
+from planet_lib.store import read_json, write_json
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = "report.json"
+PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "opencv-python-headless", "pandas",
+            "scikit-learn", "papermill", "nbconvert", "snakemake")  # fmt: skip
+
+
+def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Path:
+    """Make a report, or what is not up to date of it.
+
+    Parameters
+    ----------
+    name : str
+        The pages go to ``reports/<name>``, all else to ``runs/<name>``.
+    data : Path or None
+        A data set in Kaggle's layout; None makes synthetic chips.
+    profile : str
+        A file of ``config/``, without its ending.
+    cores : int
+        How many stages run at once, at most.
+
+    Returns
+    -------
+    Path
+        The report's front page.
+
+    Raises
+    ------
+    ConfigError, DataError
+        The name, profile or data set is wrong; nothing was started.
+    StageError
+        The same report is being made already, or a stage failed; what other stages made stays.
+    """
+    if not name or name != Path(name).name or name.startswith("."):
+        raise ConfigError(f"NAME={name!r} is no folder name; use letters, digits and dashes")
+    settings = {
+        "name": name,
+        "data": None,
+        "source": "synthetic chips",
+        "signature": "",
+        "profile": load_profile(profile).model_dump(),
+    }
+    if data is not None:
+        read_catalogue(data)
+        settings |= {
+            "data": str(data.resolve()),
+            "source": data.resolve().name,
+            "signature": _sign_files(data),
+        }
+    run_dir = ROOT / "runs" / name
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with _hold(run_dir / "lock", name):
+        write_json(run_dir / SETTINGS, settings)
+        _run_graph(run_dir, cores)
+    return ROOT / "reports" / name / "index.html"
+
+
+def list_pages(settings: dict) -> list[Link]:
+    """List a report's notebook pages in reading order."""
+    profile = settings["profile"]
+    runs = [f"{network}-{kind}" for network in profile["networks"] for kind in profile["inputs"]]
+    return [
+        Link(
+            "The chips", "01_explore.html", "Labels, weather, colours, and what is odd in the data"
+        ),
+        Link("Haze removal", "02_dehaze.html", "How it works, step by step, before and after"),
+        *(
+            Link(
+                f"Training: {run}", f"03_train-{run}.html", "The network, its input and its curves"
+            )
+            for run in runs
+        ),
+        Link("Evaluation", "04_evaluate.html", "Label by label, raw against haze-free"),
+        Link("Finding mines", "05_find_mines.html", "The chips most likely to hold a mine"),
+    ]
+
+
+def describe_data(settings: dict) -> dict:
+    """Say which data a report's pages show, as the pages' own functions take it."""
+    note = "synthetic chips" if settings["data"] is None else f"the chips of {settings['source']}"
+    return {
+        "site": list_pages(settings),
+        "report": settings["name"],
+        "data_note": note,
+        "synthetic": settings["data"] is None,
+    }
+
+
+def publish_index(run_dir: Path, report: Path) -> None:
+    """Gather the stages' results into ``results.json`` and write the front page.
+
+    Parameters
+    ----------
+    run_dir : Path
+        Holds the finished stages' files.
+    report : Path
+        The folder to publish.
+    """
+    settings = read_json(run_dir / SETTINGS)
+    explored, dehazed, evaluated, mines = (
+        read_json(run_dir / "results" / f"{stage}.json")
+        for stage in ("explore", "dehaze", "evaluate", "find_mines")
+    )
+    results = {
+        "data": {"name": settings["name"], "synthetic": settings["data"] is None} | explored,
+        "haze": dehazed,
+        **evaluated,
+        "mines": mines,
+        "provenance": _describe_provenance(run_dir, settings),
+    }
+    write_json(report / "results.json", results)
+    shutil.copyfile(run_dir / "results" / "submission.csv", report / "submission.csv")
+    render_index(
+        report / "index.html",
+        results=results,
+        headline=run_dir / "results" / "headline.png",
+        headline_alt=evaluated["headline_alt"],
+        **describe_data(settings),
+    )
+
+
+@contextmanager
+def _hold(path: Path, name: str) -> Iterator[None]:
+    """Hold a lock that the system releases however the process ends."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StageError(
+                f"{path.parent}: report {name!r} is being made already; wait, or choose another NAME"
+            ) from None
+        yield
+
+
+def _run_graph(run_dir: Path, cores: int) -> None:
+    threads = str(max(1, cores // 2))
+    finished = subprocess.run(
+        [
+            sys.executable, "-m", "snakemake",
+            "--snakefile", ROOT / "Snakefile",
+            "--directory", run_dir,
+            "--configfile", run_dir / SETTINGS,
+            "--cores", str(cores),
+            "--resources", "gpu=2",
+            "--keep-going", "--rerun-incomplete", "--nolock",
+            "--quiet", "rules", "host",
+        ],
+        env=os.environ | {"TF_NUM_INTRAOP_THREADS": threads, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=False,
+    )  # fmt: skip
+    if finished.returncode:
+        raise StageError(
+            f"{run_dir}: not complete, see the errors above; "
+            "what is done is kept, the same command goes on from there"
+        )
+
+
+def _sign_files(data: Path) -> str:
+    """Digest the names, sizes and times of a data set's files, to see when they change."""
+    digest = hashlib.sha256()
+    folders = [data / name for name in (LABELLED_FOLDER, *UNLABELLED_FOLDERS)]
+    for folder in filter(Path.is_dir, folders):
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            status = entry.stat()
+            digest.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    digest.update((data / LABELS_FILE).read_bytes())
+    return digest.hexdigest()
+
+
+def _describe_provenance(run_dir: Path, settings: dict) -> dict:
+    stages = {
+        path.stem: float(pd.read_csv(path, sep="\t")["s"].iloc[0])
+        for path in sorted((run_dir / "seconds").glob("*.tsv"))
+    }
+    commit = subprocess.run(
+        ["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"],
+        capture_output=True, text=True, check=False,
+    ).stdout.strip()  # fmt: skip
+    installed = {package.metadata["Name"]: package.version for package in metadata.distributions()}
+    return {
+        "commit": commit or "not a git checkout",
+        "seed": settings["profile"]["seed"],
+        "config": settings["profile"],
+        "versions": {"python": platform.python_version()}
+        | {name: installed[name] for name in PACKAGES if name in installed},
+        "host": _describe_host(),
+        "stages": stages,
+        "seconds": sum(stages.values()),
+    }
+
+
+def _describe_host() -> str:
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory_gib:.0f} GiB, {platform.system()} {platform.machine()}"

@@ -1,0 +1,235 @@
+"""The chip store of a run: decoded chips and their haze-free copies as memory-mapped arrays.
+
+``data/chips.csv`` has one row for each row of ``data/raw.npy`` and ``data/dehazed.npy``; each
+array has a manifest beside it, which later stages depend on.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from planet_lib.chips import CHIP_PX, Problem, read_catalogue, read_chip
+from planet_lib.errors import DataError, StageError
+from planet_lib.haze import remove_haze
+from planet_lib.labels import encode_tags
+from planet_lib.splits import split_chips
+
+CATALOGUE = "data/chips.csv"
+PROBLEMS = "data/problems.csv"
+MAX_LEFT_OUT = 0.01
+ROW_BYTES = CHIP_PX * CHIP_PX * 3
+
+
+def store_chips(
+    folder: Path, run_dir: Path, *, source: str, seed: int, allow_left_out: bool = False
+) -> None:
+    """Decode a data set into a run's chip store and split its labelled chips.
+
+    Writes ``data/raw.npy`` (N, 256, 256, 3) uint8 RGB with its manifest ``data/raw.json``,
+    ``data/chips.csv`` and ``data/problems.csv``.
+
+    Parameters
+    ----------
+    folder : Path
+        A data set in Kaggle's layout.
+    run_dir : Path
+    source : str
+        What the pages call the data.
+    seed : int
+        Of the split.
+    allow_left_out : bool
+        Go on where more than 1 % of the chips cannot be read.
+
+    Raises
+    ------
+    DataError
+        The data set is unusable, or more than 1 % of its chips are.
+    """
+    catalogue, problems = read_catalogue(folder)
+    raw = run_dir / "data" / "raw.npy"
+    digests: list[str | None] = [None] * len(catalogue)
+    unreadable: dict[int, DataError] = {}
+
+    def decode(row: int, out: np.ndarray) -> None:
+        path = folder / catalogue["path"][row]
+        try:
+            out[...] = read_chip(path)
+            digests[row] = hashlib.sha256(path.read_bytes()).hexdigest()
+        except DataError as error:
+            unreadable[row] = error
+
+    _fill_store(raw, len(catalogue), decode, "reading chips")
+    problems += _list_unreadable(catalogue, unreadable, folder, allow_left_out)
+    kept = np.array([digest is not None for digest in digests])
+    if unreadable:
+        _compact_store(raw, kept)
+    catalogue = catalogue[kept].reset_index(drop=True)
+    labelled = catalogue["labelled"].to_numpy()
+    catalogue["split"] = "unlabelled"
+    encoded = encode_tags(catalogue["tags"][labelled])
+    catalogue.loc[labelled, "split"] = split_chips(encoded, seed=seed)
+    catalogue.to_csv(run_dir / CATALOGUE, index=False)
+    pd.DataFrame(problems, columns=list(Problem.__annotations__)).to_csv(
+        run_dir / PROBLEMS, index=False
+    )
+    content = "\n".join(
+        f"{chip} {tags} {digest}"
+        for chip, tags, digest in zip(
+            catalogue["chip"], catalogue["tags"], filter(None, digests), strict=True
+        )
+    )
+    write_json(
+        raw.with_suffix(".json"),
+        {
+            "source": source,
+            "sha256": hashlib.sha256(content.encode()).hexdigest(),
+            "chips": len(catalogue),
+            "left_out": len(unreadable),
+            "split_seed": seed,
+        },
+    )
+
+
+def store_haze_free(run_dir: Path, *, method: str, clahe: bool) -> None:
+    """Remove the haze of every stored chip, into ``data/dehazed.npy`` and its manifest.
+
+    Parameters
+    ----------
+    run_dir : Path
+    method : str
+        A key of `planet_lib.haze.METHODS`.
+    clahe : bool
+        Whether contrast-limited histogram equalisation follows.
+    """
+    chips = open_store(run_dir, "raw")
+    dehazed = run_dir / "data" / "dehazed.npy"
+
+    def dehaze(row: int, out: np.ndarray) -> None:
+        out[...] = remove_haze(chips[row], method=method, clahe=clahe)
+
+    _fill_store(dehazed, len(chips), dehaze, "removing haze")
+    source = read_json(run_dir / "data" / "raw.json")["sha256"]
+    write_json(
+        dehazed.with_suffix(".json"), {"source_sha256": source, "method": method, "clahe": clahe}
+    )
+
+
+def open_store(run_dir: Path, name: str) -> np.ndarray:
+    """Open a store, ``raw`` or ``dehazed``, without loading it.
+
+    Returns
+    -------
+    memmap of shape (N, 256, 256, 3), uint8
+        RGB, read-only.
+
+    Raises
+    ------
+    StageError
+        The store is not there yet.
+    """
+    path = run_dir / "data" / f"{name}.npy"
+    if not path.with_suffix(".json").exists():
+        raise StageError(f"{path}: not there yet; {_how_to_make(run_dir)}")
+    return np.load(path, mmap_mode="r")
+
+
+def load_catalogue(run_dir: Path) -> pd.DataFrame:
+    """Load the table of a run's stored chips.
+
+    Returns
+    -------
+    DataFrame
+        Row i belongs to row i of the stores: ``chip``, ``path``, ``labelled``, ``tags`` and
+        ``split`` (train, validation, test or unlabelled).
+
+    Raises
+    ------
+    StageError
+        The catalogue is not there yet.
+    """
+    path = run_dir / CATALOGUE
+    if not path.exists():
+        raise StageError(f"{path}: not there yet; {_how_to_make(run_dir)}")
+    return pd.read_csv(path, keep_default_na=False)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write JSON so that a reader sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, indent=1) + "\n")
+    os.replace(partial, path)
+
+
+def read_json(path: Path) -> dict:
+    """Read a file that an earlier stage of the report wrote."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise StageError(f"{path}: not there yet; {_how_to_make(path)}") from None
+    except json.JSONDecodeError as error:
+        raise StageError(f"{path}: damaged ({error}); delete it and run again") from None
+
+
+def _how_to_make(path: Path) -> str:
+    parts = path.absolute().parts
+    name = parts[parts.index("runs") + 1] if "runs" in parts[:-1] else "default"
+    return (
+        "run 'make report' first" if name == "default" else f"run 'make report NAME={name}' first"
+    )
+
+
+def _fill_store(
+    path: Path, rows: int, fill: Callable[[int, np.ndarray], None], description: str
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_suffix(".json").unlink(missing_ok=True)
+    shape = (rows, CHIP_PX, CHIP_PX, 3)
+    store = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    # A full disk must be an error now: a write to an unallocated page of a map is a bus error.
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        work = pool.map(lambda row: fill(row, store[row]), range(rows))
+        for _ in tqdm(work, desc=description, total=rows, unit="chip", mininterval=2):
+            pass
+    store.flush()
+
+
+def _compact_store(path: Path, kept: np.ndarray) -> None:
+    store = np.load(path, mmap_mode="r")
+    partial = path.with_name(path.name + ".partial")
+    compact = np.lib.format.open_memmap(
+        partial, mode="w+", dtype=np.uint8, shape=(int(kept.sum()), *store.shape[1:])
+    )
+    for target, row in enumerate(np.flatnonzero(kept)):
+        compact[target] = store[row]
+    compact.flush()
+    os.replace(partial, path)
+
+
+def _list_unreadable(
+    catalogue: pd.DataFrame, unreadable: dict[int, DataError], folder: Path, allow_left_out: bool
+) -> list[Problem]:
+    share = len(unreadable) / len(catalogue)
+    if share > MAX_LEFT_OUT and not allow_left_out:
+        first = unreadable[min(unreadable)]
+        raise DataError(
+            f"{folder}: {len(unreadable)} of {len(catalogue)} chips cannot be used, more than "
+            f"{MAX_LEFT_OUT:.0%}; the first: {first}; mend them, or set allow_left_out: true"
+        )
+    return [
+        Problem(
+            catalogue["path"][row],
+            str(error).removeprefix(f"{folder / catalogue['path'][row]}: "),
+            "left out",
+        )
+        for row, error in sorted(unreadable.items())
+    ]

@@ -1,0 +1,60 @@
+"""The file of predicted labels in the form that Kaggle takes."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from planet_lib.errors import DataError
+from planet_lib.labels import decode_labels, encode_tags
+
+
+def write_submission(path: Path, names: np.ndarray, labels: np.ndarray) -> None:
+    """Write ``image_name,tags`` with a row a chip, and check what was written.
+
+    Parameters
+    ----------
+    path : Path
+    names : ndarray of shape (N,), str
+        Names of the chips.
+    labels : ndarray of shape (N, 17), bool
+
+    Raises
+    ------
+    DataError
+        A chip stands there twice or has no label.
+    """
+    table = pd.DataFrame({"image_name": names, "tags": decode_labels(labels)})
+    check_submission(table, expected=set(names))
+    partial = path.with_name(path.name + ".partial")
+    table.to_csv(partial, index=False)
+    os.replace(partial, path)
+
+
+def check_submission(table: pd.DataFrame, *, expected: set[str]) -> None:
+    """Check that a submission has every chip once, and only labels that exist.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``image_name`` and ``tags``.
+    expected : set of str
+        The names that it must hold.
+
+    Raises
+    ------
+    DataError
+        Says what is wrong and in which row.
+    """
+    repeated = table["image_name"][table["image_name"].duplicated()]
+    if len(repeated):
+        raise DataError(f"submission: {repeated.iloc[0]} is listed twice")
+    if missing := expected - set(table["image_name"]):
+        raise DataError(f"submission: {min(missing)} is missing")
+    if unknown := set(table["image_name"]) - expected:
+        raise DataError(f"submission: {min(unknown)} is no chip to label")
+    empty = table["image_name"][table["tags"].str.strip() == ""]
+    if len(empty):
+        raise DataError(f"submission: {empty.iloc[0]} has no label")
+    encode_tags(table["tags"])

@@ -1,0 +1,6 @@
+"""The synthetic Amazon: labelled chips with known haze, for when the real ones are not at hand."""
+
+from planet_lib.synthetic.dataset import write_dataset
+from planet_lib.synthetic.scenes import SyntheticChip, synthesize_chip, synthesize_scene
+
+__all__ = ["SyntheticChip", "synthesize_chip", "synthesize_scene", "write_dataset"]

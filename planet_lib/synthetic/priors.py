@@ -1,0 +1,110 @@
+"""Which labels a synthetic chip has: drawn from the real label sets, a scene at a time."""
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from planet_lib.errors import DataError
+from planet_lib.labels import INDEX, WEATHER, encode_tags
+
+CHIPS_PER_SCENE = 4
+SHARED = ("primary", "water", "agriculture")
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSets:
+    """The label sets of the real chips and how often each occurs.
+
+    Attributes
+    ----------
+    tags : tuple of str, length S
+    encoded : ndarray of shape (S, 17), uint8
+    share : ndarray of shape (S,), float64
+        Of the real chips; sums to 1.
+    flat_share : ndarray of shape (S,), float64
+        Rich in rare labels; sums to 1.
+    theme : ndarray of shape (S,), int64
+        Equal for sets that agree in the weather and in the labels of `SHARED`.
+    """
+
+    tags: tuple[str, ...]
+    encoded: np.ndarray
+    share: np.ndarray
+    flat_share: np.ndarray
+    theme: np.ndarray
+
+
+@cache
+def load_label_sets() -> LabelSets:
+    """Read the table of label sets that comes with the package."""
+    text = files("planet_lib.synthetic").joinpath("label_sets.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    tags = tuple(row["tags"] for row in rows)
+    chips = np.array([int(row["chips"]) for row in rows], dtype=np.float64)
+    encoded = encode_tags(tags)
+    share = chips / chips.sum()
+    rarity = (encoded / (share @ encoded)).max(axis=1)
+    flat = np.sqrt(share * rarity)
+    theme = encoded[:, [INDEX[label] for label in (*WEATHER, *SHARED)]] @ (1 << np.arange(7))
+    return LabelSets(tags, encoded, share, flat / flat.sum(), theme)
+
+
+def draw_tags(
+    rng: np.random.Generator, *, enrich: float = 0.0, tags: str | None = None
+) -> list[str]:
+    """Draw the label sets of the chips of one scene.
+
+    The chips of a scene share their theme: weather, forest, water and farmland. The theme is
+    drawn by its share, then each chip's label set by its share within the theme, so that a
+    chip's label set has exactly the real distribution.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    enrich : float, 0 to 1
+        Chance that the scene is drawn from the flattened distribution.
+    tags : str, optional
+        Take the theme from these tags.
+
+    Returns
+    -------
+    list of str, length 4
+        Space-separated tags.
+
+    Raises
+    ------
+    DataError
+        No real chip has the weather, forest, water and farmland of `tags`.
+    """
+    known = load_label_sets()
+    share = known.flat_share if rng.random() < enrich else known.share
+    theme = known.theme[rng.choice(len(share), p=share)]
+    if tags is not None:
+        wanted = encode_tags([tags])[:, [INDEX[label] for label in (*WEATHER, *SHARED)]]
+        theme = int(wanted[0] @ (1 << np.arange(7)))
+        if theme not in known.theme:
+            raise DataError(
+                f"no real chip is labelled like {tags!r}; give one weather label of "
+                f"{', '.join(WEATHER)}, and land labels unless it is cloudy"
+            )
+    members = np.flatnonzero(known.theme == theme)
+    weights = share[members] / share[members].sum()
+    return [known.tags[i] for i in rng.choice(members, CHIPS_PER_SCENE, p=weights)]
+
+
+def confuse_tags(rng: np.random.Generator, tags: str) -> str:
+    """Replace a label set by one that differs in a single decision, drawn by how often it occurs.
+
+    A single decision is one land label more or fewer, or another weather label.
+    """
+    known = load_label_sets()
+    row = encode_tags([tags])[0]
+    different = known.encoded != row
+    weather, land = different[:, :4].sum(axis=1), different[:, 4:].sum(axis=1)
+    near = np.flatnonzero(((weather == 0) & (land == 1)) | ((weather == 2) & (land == 0)))
+    if not near.size:
+        return tags
+    return known.tags[rng.choice(near, p=known.share[near] / known.share[near].sum())]

@@ -1,0 +1,189 @@
+"""Scenes of the synthetic Amazon, and the chips cut from them."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from planet_lib.labels import INDEX, LAND, WEATHER
+from planet_lib.synthetic import atmosphere, disturbance, land_use, terrain
+from planet_lib.synthetic.ground import CHIP_PX, CORNERS, Ground, new_ground
+from planet_lib.synthetic.priors import CHIPS_PER_SCENE, draw_tags
+
+SMALLEST_VISIBLE_PX = dict.fromkeys(LAND, 120) | {
+    "primary": 600,
+    "water": 60,
+    "road": 50,
+    "habitation": 10,
+    "blooming": 15,
+    "selective_logging": 30,
+}
+ATTEMPTS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticChip:
+    """A chip, what is on it, and the light that made it.
+
+    Attributes
+    ----------
+    image : ndarray of shape (256, 256, 3), uint8
+        RGB: ``radiance * t + airlight * (1 - t)`` with sensor noise, not yet compressed.
+    radiance : ndarray of shape (256, 256, 3), float32, 0 to 1
+        J, the light from the ground as without any air; cloud shadows are part of it.
+    transmission : ndarray of shape (256, 256), float32, 0 to 1
+        t, the share of J that passes the air.
+    airlight : ndarray of shape (3,), float32, 0 to 1
+        A, the light of the air itself, RGB.
+    tags : str
+        Space-separated labels: the weather, and the land that is visible.
+    scene : int
+        Chips of one scene join at their borders.
+    row, column : int
+        Place in the scene, 0 or 1.
+    """
+
+    image: np.ndarray
+    radiance: np.ndarray
+    transmission: np.ndarray
+    airlight: np.ndarray
+    tags: str
+    scene: int
+    row: int
+    column: int
+
+
+def synthesize_chip(
+    seed: int, index: int, tags: str | None = None, *, enrich: float = 0.0
+) -> SyntheticChip:
+    """Make one chip; always the same one for the same arguments.
+
+    Chips ``4 k`` to ``4 k + 3`` are cut from scene ``k``, in rows from its upper left.
+
+    Parameters
+    ----------
+    seed : int
+        At least 0.
+    index : int
+        At least 0.
+    tags : str, optional
+        Space-separated labels that the chip shall show, one of them the weather. Without them the
+        labels are drawn from the real distribution.
+    enrich : float, 0 to 1
+        Chance that the scene is drawn from a distribution rich in rare labels.
+
+    Returns
+    -------
+    SyntheticChip
+
+    Raises
+    ------
+    ValueError
+        `seed` or `index` is negative, or `enrich` is outside 0 to 1.
+    DataError
+        A tag is unknown, or no real chip has the like of `tags`.
+
+    Examples
+    --------
+    >>> synthesize_chip(0, 5, "clear primary water").tags
+    'clear primary water'
+    """
+    scene, slot = divmod(index, CHIPS_PER_SCENE)
+    return synthesize_scene(seed, scene, enrich=enrich, fixed=(slot, tags))[slot]
+
+
+def synthesize_scene(
+    seed: int, scene: int, *, enrich: float = 0.0, fixed: tuple[int, str | None] = (0, None)
+) -> list[SyntheticChip]:
+    """Make the four chips of one scene, in rows from its upper left.
+
+    Parameters
+    ----------
+    seed, scene : int
+        At least 0.
+    enrich : float, 0 to 1
+        See `synthesize_chip`.
+    fixed : tuple of int and str
+        A chip, 0 to 3, and the tags it shall have.
+
+    Returns
+    -------
+    list of SyntheticChip, length 4
+    """
+    if min(seed, scene) < 0:
+        raise ValueError(f"seed and index must be at least 0, got {seed} and scene {scene}")
+    if not 0 <= enrich <= 1:
+        raise ValueError(f"enrich must be from 0 to 1, got {enrich}")
+    slot, tags = fixed
+    rng = np.random.default_rng([seed, scene])
+    planned = draw_tags(rng, enrich=enrich, tags=tags)
+    if tags is not None:
+        planned[slot] = tags
+    for _ in range(ATTEMPTS):
+        chips = _render(rng, planned, scene)
+        if all(set(a.tags.split()) == set(b.split()) for a, b in zip(chips, planned, strict=True)):
+            break
+    return chips
+
+
+def _render(rng: np.random.Generator, planned: list[str], scene: int) -> list[SyntheticChip]:
+    weather = next(word for word in planned[0].split() if word in WEATHER)
+    ground = new_ground(rng, [set(tags.split()) - set(WEATHER) for tags in planned])
+    if weather == "cloudy":
+        terrain.paint_canopy(ground)
+    else:
+        paint_ground(ground)
+    transmission, sunlight = atmosphere.draw_transmission(rng, weather, ground.sun)
+    airlight = atmosphere.draw_airlight(rng, weather)
+    tint = np.exp(rng.normal(0, [0.07, 0.04, 0.07])).astype(np.float32)
+    sunlight *= np.float32(np.exp(rng.normal(0, 0.15)))
+    planes = [
+        np.clip(cv2.GaussianBlur(ground.colour[k], (0, 0), 0.6) * (sunlight * tint[k]), 0, 1)
+        for k in range(3)
+    ]
+    radiance = cv2.merge(planes)
+    through = transmission[..., None]
+    image = atmosphere.add_sensor_noise(rng, radiance * through + airlight * (1 - through))
+    chips = []
+    for slot, (x, y) in enumerate(CORNERS):
+        cut = np.s_[y : y + CHIP_PX, x : x + CHIP_PX]
+        seen = "" if weather == "cloudy" else _name_visible(ground.owner[cut], transmission[cut])
+        chips.append(
+            SyntheticChip(
+                image=image[cut],
+                radiance=radiance[cut],
+                transmission=transmission[cut],
+                airlight=airlight,
+                tags=f"{weather} {seen}".strip(),
+                scene=scene,
+                row=slot // 2,
+                column=slot % 2,
+            )
+        )
+    return chips
+
+
+def paint_ground(ground: Ground) -> None:
+    """Paint a scene from the canopy up."""
+    terrain.paint_canopy(ground)
+    if not ground.slots("primary") and not ground.slots("agriculture"):
+        bare = len(ground.slots("bare_ground")) == CHIPS_PER_SCENE
+        terrain.paint_open_land(ground, "bare_ground" if bare else None)
+    land_use.paint_agriculture(ground)
+    terrain.paint_bare_ground(ground)
+    land_use.paint_burn_scars(ground)
+    land_use.paint_clearings(ground)
+    disturbance.paint_blossom(ground)
+    disturbance.paint_blow_downs(ground)
+    terrain.paint_water(ground)
+    disturbance.paint_logging(ground)
+    disturbance.paint_conventional_mines(ground)
+    disturbance.paint_artisinal_mines(ground)
+    land_use.paint_roads(ground)
+    land_use.paint_houses(ground)
+
+
+def _name_visible(owner: np.ndarray, transmission: np.ndarray) -> str:
+    """Name the land labels whose pixels the sensor sees through the air."""
+    seen = np.bincount(owner[transmission > 0.25], minlength=256)
+    return " ".join(label for label in LAND if seen[INDEX[label]] >= SMALLEST_VISIBLE_PX[label])

@@ -1,0 +1,377 @@
+"""Train one network on one kind of input, resumably, and predict every stored chip."""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import ops
+from tqdm.auto import tqdm
+
+import planet_lib.batches
+import planet_lib.models
+from planet_lib.batches import VIEWS, read_batch, split_heads, stream_batches, view_chips
+from planet_lib.errors import StageError
+from planet_lib.labels import LABELS, encode_tags
+from planet_lib.models import build_model, save_model
+from planet_lib.store import load_catalogue, open_store, read_json, write_json
+
+HISTORY = "history.json"
+PREDICTION_BATCH = 64
+WARMUP_SHARE = 0.1
+
+
+def train_run(
+    run_dir: Path,
+    *,
+    model: str,
+    input_mode: str,
+    image_px: int,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    patience: int,
+    max_label_weight: float,
+    seed: int,
+    options: dict | None = None,
+    on_epoch: Callable[[dict], None] | None = None,
+) -> dict:
+    """Train a network and write all that later stages need to ``models/<model>-<input_mode>/``.
+
+    ``model.keras`` and its copy under the origin's name, ``history.json`` (a row an epoch),
+    ``probabilities.npy`` (float32 (N, 17), a row for each row of the catalogue),
+    ``tensorboard/`` and, last, the manifest ``run.json``. An interrupted training goes on after
+    its last whole epoch; one that is finished, with the same settings, data and code, is not
+    repeated.
+
+    Parameters
+    ----------
+    run_dir : Path
+        Holds the stores of `planet_lib.store`.
+    model : str
+        A key of `planet_lib.models.MODELS`.
+    input_mode : str
+        The store to train on: ``raw`` or ``dehazed``.
+    image_px : int
+        Side of the network's input, in pixels.
+    epochs : int
+        At most; the learning rate's cosine is laid out over them.
+    batch_size : int
+    learning_rate : float
+        Adam's, at its peak.
+    patience : int
+        Epochs without a lower validation loss before training stops.
+    max_label_weight : float
+        Bound on the loss weight of a rare label; 1 weighs all alike.
+    seed : int
+    options : dict, optional
+        Of the network's builder.
+    on_epoch : callable, optional
+        Called with each row of the history.
+
+    Returns
+    -------
+    dict
+        The manifest.
+
+    Raises
+    ------
+    StageError
+        A store is missing, or the loss is no longer finite.
+    """
+    settings = {
+        "model": model,
+        "input": input_mode,
+        "image_px": image_px,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "patience": patience,
+        "max_label_weight": max_label_weight,
+        "seed": seed,
+        "options": options or {},
+    }
+    store = open_store(run_dir, input_mode)
+    catalogue = load_catalogue(run_dir)
+    folder = run_dir / "models" / f"{model}-{input_mode}"
+    fingerprint = _compute_fingerprint(settings, catalogue, run_dir / "data" / f"{input_mode}.json")
+    manifest = folder / "run.json"
+    finished = folder / "finished.json"
+    if finished.exists() and read_json(finished)["fingerprint"] == fingerprint:
+        shutil.copyfile(finished, manifest)
+        return read_json(manifest)
+    checkpoints = _prepare_checkpoints(folder, fingerprint)
+
+    keras.utils.set_random_seed(seed)
+    network = build_model(model, image_px, **settings["options"])
+    encoded = encode_tags(catalogue["tags"])
+    rows = {name: np.flatnonzero(catalogue["split"] == name) for name in ("train", "validation")}
+    batch_size = min(batch_size, len(rows["train"]))
+    steps = len(rows["train"]) // batch_size
+    weights = compute_label_weights(encoded[rows["train"]], limit=max_label_weight)
+    losses = {name: _weigh_loss(name, w) for name, w in split_heads(weights).items()}
+    network.compile(
+        optimizer=keras.optimizers.Adam(_schedule(learning_rate, epochs * steps)), loss=losses
+    )
+    keeper = EpochKeeper(checkpoints, patience=patience, on_epoch=on_epoch)
+    first_epoch = keeper.resume(network)
+    if first_epoch < epochs and not keeper.exhausted():
+        network.fit(
+            stream_batches(
+                store,
+                rows["train"],
+                encoded[rows["train"]],
+                image_px=image_px,
+                batch_size=batch_size,
+                seed=seed,
+                first_epoch=first_epoch,
+            ),
+            steps_per_epoch=steps,
+            initial_epoch=first_epoch,
+            epochs=epochs,
+            validation_data=(
+                read_batch(store, rows["validation"], image_px),
+                split_heads(encoded[rows["validation"]]),
+            ),
+            validation_batch_size=PREDICTION_BATCH,
+            callbacks=[
+                keeper,
+                keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+            ],
+            shuffle=False,  # the stream is shuffled already
+            verbose=0,
+        )
+    network.load_weights(checkpoints / "best.weights.h5")
+    remove_label_weights(network, weights)
+
+    files = save_model(network, folder)
+    started = time.perf_counter()
+    np.save(folder / "probabilities.npy", predict_chips(network, store, image_px=image_px))
+    prediction_seconds = time.perf_counter() - started
+    write_json(folder / HISTORY, {"epochs": keeper.history})
+    write_json(
+        finished,
+        settings
+        | {
+            "fingerprint": fingerprint,
+            "parameters": network.count_params(),
+            "best_epoch": keeper.best_epoch + 1,
+            "trained_epochs": len(keeper.history),
+            "seconds": sum(row["seconds"] for row in keeper.history),
+            "prediction_seconds": prediction_seconds,
+            "model_files": [file.name for file in files],
+            "versions": {"keras": keras.__version__, "backend": keras.backend.backend()},
+        },
+    )
+    shutil.rmtree(checkpoints)
+    shutil.copyfile(finished, manifest)
+    return read_json(manifest)
+
+
+def compute_label_weights(encoded: np.ndarray, *, limit: float) -> np.ndarray:
+    """Weigh each label by the square root of its odds against, between 1 and `limit`.
+
+    Parameters
+    ----------
+    encoded : ndarray of shape (N, 17)
+        Labels of the training chips as 0 and 1.
+    limit : float
+        The largest weight, at least 1.
+
+    Returns
+    -------
+    ndarray of shape (17,), float32
+    """
+    positives = encoded.sum(axis=0)
+    odds_against = (len(encoded) - positives) / np.maximum(positives, 1)
+    return np.clip(np.sqrt(odds_against), 1, limit).astype(np.float32)
+
+
+def remove_label_weights(network: keras.Model, weights: np.ndarray) -> None:
+    """Shift the heads' biases so that a network trained with weights answers with probabilities.
+
+    Weighing the positives by w multiplies the odds that the network learns by w; taking log w
+    from the bias takes it out again, up to the softmax's common factor.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Changed in place.
+    weights : ndarray of shape (17,), float32
+
+    References
+    ----------
+    C. Elkan, The Foundations of Cost-Sensitive Learning, IJCAI 2001, theorem 2.
+    """
+    for name, head_weights in split_heads(weights).items():
+        bias = network.get_layer(name).bias
+        bias.assign(bias - np.log(head_weights))
+
+
+def predict_chips(network: keras.Model, store: np.ndarray, *, image_px: int) -> np.ndarray:
+    """Predict every chip of a store as the mean over its eight views.
+
+    Parameters
+    ----------
+    network : keras.Model
+    store : ndarray of shape (N, H, W, 3), uint8
+        RGB; read batch by batch.
+    image_px : int
+
+    Returns
+    -------
+    ndarray of shape (N, 17), float32
+        Probabilities in the order of `planet_lib.labels.LABELS`.
+    """
+    probabilities = np.zeros((len(store), len(LABELS)), dtype=np.float32)
+    for start in range(0, len(store), PREDICTION_BATCH):
+        rows = np.arange(start, min(start + PREDICTION_BATCH, len(store)))
+        chips = read_batch(store, rows, image_px)
+        for view in range(VIEWS):
+            heads = network(np.ascontiguousarray(view_chips(chips, view)), training=False)
+            answer = [ops.convert_to_numpy(heads[name]) for name in ("weather", "land")]
+            probabilities[rows] += np.concatenate(answer, axis=1) / VIEWS
+    return probabilities
+
+
+class EpochKeeper(keras.callbacks.Callback):
+    """Keep the last and the best epoch on disk, stop when validation no longer improves.
+
+    The history file is the only state: it is replaced as a whole after the weights it speaks of
+    are written, so that a training killed at any moment goes on from its last whole epoch.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the checkpoints.
+    patience : int
+        Epochs without a lower validation loss before training stops.
+    on_epoch : callable, optional
+        Called with each row of the history.
+    """
+
+    def __init__(
+        self, folder: Path, *, patience: int, on_epoch: Callable[[dict], None] | None = None
+    ) -> None:
+        super().__init__()
+        self.folder = folder
+        self.patience = patience
+        self.on_epoch = on_epoch
+        path = folder / HISTORY
+        self.history: list[dict] = read_json(path)["epochs"] if path.exists() else []
+
+    @property
+    def best_epoch(self) -> int:
+        """Index of the epoch with the lowest validation loss."""
+        return int(np.argmin([row["val_loss"] for row in self.history]))
+
+    def exhausted(self) -> bool:
+        """Say whether `patience` epochs have passed since the best one."""
+        return len(self.history) > 0 and len(self.history) - 1 - self.best_epoch >= self.patience
+
+    def resume(self, network: keras.Model) -> int:
+        """Load the last whole epoch's weights and optimizer; return how many epochs are done."""
+        if self.history:
+            network.optimizer.build(network.trainable_variables)
+            network.load_weights(self._weights_file(len(self.history)))
+        return len(self.history)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        row = {"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}}
+        if not all(map(math.isfinite, row.values())):
+            raise StageError(
+                f"{self.folder.parent}: the loss is no longer finite in epoch {epoch + 1}; "
+                "lower learning_rate and run again, the epochs before are kept"
+            )
+        row["seconds"] = time.perf_counter() - self._started
+        self.history.append(row)
+        if self.best_epoch == epoch:
+            self._save(self.folder / "best.weights.h5")
+        self._save(self._weights_file(epoch + 1))
+        write_json(self.folder / HISTORY, {"epochs": self.history})
+        self._weights_file(epoch).unlink(missing_ok=True)
+        if self.on_epoch:
+            self.on_epoch(row)
+        self.model.stop_training = self.exhausted()
+
+    def _weights_file(self, epochs_done: int) -> Path:
+        return self.folder / f"epoch-{epochs_done:03d}.weights.h5"
+
+    def _save(self, path: Path) -> None:
+        partial = path.with_name("partial.weights.h5")
+        self.model.save_weights(partial)
+        os.replace(partial, path)
+
+
+class EpochProgress:
+    """Show a training as a progress bar in the notebook and a printed line an epoch.
+
+    Parameters
+    ----------
+    epochs : int
+        At most.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.bar = tqdm(total=epochs, unit="epoch")
+
+    def __call__(self, row: dict) -> None:
+        self.bar.update(row["epoch"] - self.bar.n)
+        print(
+            f"epoch {row['epoch']}/{self.bar.total}: loss {row['loss']:.3f}, "
+            f"validation {row['val_loss']:.3f}, {row['seconds']:.1f} s",
+            flush=True,
+        )
+
+
+def load_history(folder: Path) -> pd.DataFrame:
+    """Load the learning curves of a finished run, a row an epoch."""
+    return pd.DataFrame(read_json(folder / HISTORY)["epochs"])
+
+
+def _schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    warmup = max(1, round(WARMUP_SHARE * steps))
+    return keras.optimizers.schedules.CosineDecay(
+        peak / 10, max(1, steps - warmup), alpha=0.0, warmup_target=peak, warmup_steps=warmup
+    )
+
+
+def _weigh_loss(head: str, weights: np.ndarray) -> Callable:
+    """Weigh the positives of a head's cross-entropy; a chip without weather adds nothing to it."""
+
+    def loss(truth: keras.KerasTensor, answer: keras.KerasTensor) -> keras.KerasTensor:
+        answer = ops.clip(answer, 1e-7, 1 - 1e-7)
+        log_likelihood = truth * weights * ops.log(answer)
+        if head == "weather":
+            return -ops.sum(log_likelihood, axis=-1)
+        return -ops.sum(log_likelihood + (1 - truth) * ops.log(1 - answer), axis=-1)
+
+    return loss
+
+
+def _compute_fingerprint(settings: dict, catalogue: pd.DataFrame, manifest: Path) -> str:
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest.update(catalogue.to_csv().encode())
+    digest.update(manifest.read_bytes())
+    for module in (planet_lib.batches.__file__, planet_lib.models.__file__, __file__):
+        digest.update(Path(module).read_bytes())
+    return digest.hexdigest()
+
+
+def _prepare_checkpoints(folder: Path, fingerprint: str) -> Path:
+    checkpoints = folder / f"checkpoints-{fingerprint[:12]}"
+    for other in folder.glob("checkpoints-*"):
+        if other != checkpoints:
+            shutil.rmtree(other)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    return checkpoints
