@@ -52,7 +52,7 @@ if SYNTHETIC:
         benchmark:
             "seconds/synthesize_chips.tsv"
         shell:
-            "{PLANET} synthesize synthetic --chips {params.chips} --unlabelled {params.unlabelled}"
+            "exec 2>&1; {PLANET} synthesize synthetic --chips {params.chips} --unlabelled {params.unlabelled}"
             " --enrich {params.enrich} --seed {params.seed}"
 
 
@@ -75,7 +75,7 @@ rule store_chips:
         "seconds/store_chips.tsv"
     threads: workflow.cores
     shell:
-        "{PLANET} store {params.data:q} . --source {params.source:q} --seed {params.seed} {params.allow}"
+        "exec 2>&1; {PLANET} store {params.data:q} . --source {params.source:q} --seed {params.seed} {params.allow}"
 
 
 rule describe_chips:
@@ -88,7 +88,7 @@ rule describe_chips:
         "seconds/describe_chips.tsv"
     threads: workflow.cores
     shell:
-        "{PLANET} describe ."
+        "exec 2>&1; {PLANET} describe ."
 
 
 rule remove_haze:
@@ -105,7 +105,7 @@ rule remove_haze:
         "seconds/remove_haze.tsv"
     threads: workflow.cores
     shell:
-        "{PLANET} dehaze . --method {params.method} {params.clahe}"
+        "exec 2>&1; {PLANET} dehaze . --method {params.method} {params.clahe}"
 
 
 rule explore_chips:
@@ -123,7 +123,7 @@ rule explore_chips:
     benchmark:
         "seconds/01_explore.tsv"
     shell:
-        "{PLANET} execute {NOTEBOOKS}/01_explore.ipynb {output[0]} {params.values:q}"
+        "exec 2>&1; {PLANET} execute {NOTEBOOKS}/01_explore.ipynb {output[0]} {params.values:q}"
 
 
 rule explain_haze_removal:
@@ -140,7 +140,7 @@ rule explain_haze_removal:
     benchmark:
         "seconds/02_dehaze.tsv"
     shell:
-        "{PLANET} execute {NOTEBOOKS}/02_dehaze.ipynb {output[0]} {params.values:q}"
+        "exec 2>&1; {PLANET} execute {NOTEBOOKS}/02_dehaze.ipynb {output[0]} {params.values:q}"
 
 
 rule train_network:
@@ -148,10 +148,11 @@ rule train_network:
         "data/chips.csv",
         "data/{kind}.json",
         NOTEBOOKS / "03_train.ipynb",
-        library("batches.py", "models.py", "training.py", "figures/training.py", "figures/style.py"),
+        library("batches.py", "epochs.py", "models.py", "prediction.py", "training.py"),
+        library("figures/training.py", "figures/style.py"),
     output:
         "notebooks/03_train-{network}-{kind}.ipynb",
-        "models/{network}-{kind}/run.json",
+        update("models/{network}-{kind}/run.json"),
     params:
         values=lambda wildcards: arguments(
             model=wildcards.network,
@@ -162,9 +163,9 @@ rule train_network:
     benchmark:
         "seconds/03_train-{network}-{kind}.tsv"
     resources:
-        gpu=1,
+        network=1,
     shell:
-        "{PLANET} execute {NOTEBOOKS}/03_train.ipynb {output[0]} {params.values:q}"
+        "exec 2>&1; {PLANET} execute {NOTEBOOKS}/03_train.ipynb {output[0]} {params.values:q}"
 
 
 rule evaluate_runs:
@@ -182,7 +183,7 @@ rule evaluate_runs:
     benchmark:
         "seconds/04_evaluate.tsv"
     shell:
-        "{PLANET} execute {NOTEBOOKS}/04_evaluate.ipynb {output[0]} {params.values:q}"
+        "exec 2>&1; {PLANET} execute {NOTEBOOKS}/04_evaluate.ipynb {output[0]} {params.values:q}"
 
 
 rule find_mines:
@@ -199,7 +200,7 @@ rule find_mines:
     benchmark:
         "seconds/05_find_mines.tsv"
     shell:
-        "{PLANET} execute {NOTEBOOKS}/05_find_mines.ipynb {output[0]} {params.values:q}"
+        "exec 2>&1; {PLANET} execute {NOTEBOOKS}/05_find_mines.ipynb {output[0]} {params.values:q}"
 
 
 rule render_page:
@@ -210,7 +211,7 @@ rule render_page:
     output:
         REPORT / "{page}.html",
     shell:
-        "{PLANET} render {input[0]} {output:q}"
+        "exec 2>&1; {PLANET} render {input[0]} {output:q}"
 
 
 rule publish_index:
@@ -227,4 +228,4 @@ rule publish_index:
         REPORT / "results.json",
         REPORT / "submission.csv",
     shell:
-        "{PLANET} publish . {REPORT:q}"
+        "exec 2>&1; {PLANET} publish . {REPORT:q}"

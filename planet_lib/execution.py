@@ -2,24 +2,21 @@
 
 import os
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 import papermill
-from jupyter_client import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from planet_lib.errors import ConfigError, PlanetError, StageError
 from planet_lib.labels import suggest
 
 OWN_ERRORS = {kind.__name__ for kind in (PlanetError, *PlanetError.__subclasses__())}
-
-
-class SocketKernelManager(AsyncKernelManager):
-    """Talks to kernels through sockets in files, since kernels started at once race for ports."""
-
-    transport = "ipc"
 
 
 class _LabelledLines:
@@ -66,20 +63,49 @@ def execute_notebook(notebook: Path, executed: Path, parameters: Mapping[str, ob
     for folder in (executed.parent, unfinished.parent):
         folder.mkdir(parents=True, exist_ok=True)
     executed.unlink(missing_ok=True)
-    lines = _LabelledLines(sys.stderr, executed.stem)
+    chatter = unfinished.with_suffix(".stderr.txt")
     try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(unfinished),
-            parameters=dict(parameters),
-            cwd=str(notebook.parent),
-            kernel_name="python3",
-            kernel_manager_class=SocketKernelManager,
-            coalesce_streams=True,
-            progress_bar=False,
-            stdout_file=lines,
-        )
+        with tempfile.TemporaryDirectory(prefix="planet-") as sockets, _divert_stderr(chatter):
+            papermill.execute_notebook(
+                str(notebook),
+                str(unfinished),
+                parameters=dict(parameters),
+                cwd=str(notebook.parent),
+                kernel_name="python3",
+                config=_talk_through(Path(sockets)),
+                coalesce_streams=True,
+                progress_bar=False,
+                stdout_file=_LabelledLines(sys.stdout, executed.stem),
+            )
     except PapermillExecutionError as error:
         reason = error.evalue if error.ename in OWN_ERRORS else f"{error.ename}: {error.evalue}"
         raise StageError(f"{executed.stem}: {reason} (half-run copy: {unfinished})") from None
+    except DeadKernelError:
+        raise StageError(
+            f"{executed.stem}: its process was killed, perhaps for want of memory "
+            f"(half-run copy: {unfinished}; what it said: {chatter})"
+        ) from None
+    chatter.unlink()
     os.replace(unfinished, executed)
+
+
+@contextmanager
+def _divert_stderr(path: Path) -> Iterator[None]:
+    """Send what native libraries write to stderr, the kernel's too, into a file."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with path.open("wb") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def _talk_through(folder: Path) -> Config:
+    """Connect to the kernel by files of its own, since kernels started at once race for ports."""
+    config = Config()
+    config.KernelManager.transport = "ipc"
+    config.KernelManager.ip = str(folder / "kernel")
+    return config

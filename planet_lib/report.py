@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from planet_lib.store import read_json, write_json
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = "report.json"
+STAGES_AT_ONCE = 2
 PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "opencv-python-headless", "pandas",
             "scikit-learn", "papermill", "nbconvert", "snakemake")  # fmt: skip
 
@@ -154,26 +156,38 @@ def _hold(path: Path, name: str) -> Iterator[None]:
 
 
 def _run_graph(run_dir: Path, cores: int) -> None:
-    threads = str(max(1, cores // 2))
-    finished = subprocess.run(
+    """Run the graph, showing its progress; the stages themselves write to stdout."""
+    threads = str(max(1, cores // STAGES_AT_ONCE))
+    with subprocess.Popen(
         [
             sys.executable, "-m", "snakemake",
             "--snakefile", ROOT / "Snakefile",
             "--directory", run_dir,
             "--configfile", run_dir / SETTINGS,
             "--cores", str(cores),
-            "--resources", "gpu=2",
+            "--resources", f"network={STAGES_AT_ONCE}",
             "--keep-going", "--rerun-incomplete", "--nolock",
-            "--quiet", "rules", "host",
         ],
         env=os.environ | {"TF_NUM_INTRAOP_THREADS": threads, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        check=False,
-    )  # fmt: skip
-    if finished.returncode:
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as graph:  # fmt: skip
+        said, stage = [], ""
+        for line in graph.stderr:
+            said.append(line.strip())
+            if finished := re.search(r"\(Rule: (\w+)\)", line):
+                stage = finished[1]
+            if progress := re.match(r"(\d+) of (\d+) steps", line):
+                print(f"[{progress[1]}/{progress[2]}] {stage}", flush=True)
+    if graph.returncode:
+        failed = any(line.startswith("Error in rule") for line in said)
+        reason = "see the errors above" if failed else " ".join(said[-3:])
         raise StageError(
-            f"{run_dir}: not complete, see the errors above; "
+            f"{run_dir}: not complete, {reason}; "
             "what is done is kept, the same command goes on from there"
         )
+    if any(line.startswith("Nothing to be done") for line in said):
+        print("nothing to do: every page is up to date")
 
 
 def _sign_files(data: Path) -> str:

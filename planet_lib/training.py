@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import math
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -13,18 +11,18 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import ops
-from tqdm.auto import tqdm
 
 import planet_lib.batches
+import planet_lib.epochs
 import planet_lib.models
-from planet_lib.batches import VIEWS, read_batch, split_heads, stream_batches, view_chips
-from planet_lib.errors import StageError
-from planet_lib.labels import LABELS, encode_tags
+import planet_lib.prediction
+from planet_lib.batches import read_batch, split_heads, stream_batches
+from planet_lib.epochs import HISTORY, EpochKeeper
+from planet_lib.labels import encode_tags
 from planet_lib.models import build_model, save_model
+from planet_lib.prediction import PREDICTION_BATCH, predict_chips
 from planet_lib.store import load_catalogue, open_store, read_json, write_json
 
-HISTORY = "history.json"
-PREDICTION_BATCH = 64
 WARMUP_SHARE = 0.1
 
 
@@ -103,9 +101,7 @@ def train_run(
     folder = run_dir / "models" / f"{model}-{input_mode}"
     fingerprint = _compute_fingerprint(settings, catalogue, run_dir / "data" / f"{input_mode}.json")
     manifest = folder / "run.json"
-    finished = folder / "finished.json"
-    if finished.exists() and read_json(finished)["fingerprint"] == fingerprint:
-        shutil.copyfile(finished, manifest)
+    if manifest.exists() and read_json(manifest)["fingerprint"] == fingerprint:
         return read_json(manifest)
     checkpoints = _prepare_checkpoints(folder, fingerprint)
 
@@ -157,7 +153,7 @@ def train_run(
     prediction_seconds = time.perf_counter() - started
     write_json(folder / HISTORY, {"epochs": keeper.history})
     write_json(
-        finished,
+        manifest,
         settings
         | {
             "fingerprint": fingerprint,
@@ -171,7 +167,6 @@ def train_run(
         },
     )
     shutil.rmtree(checkpoints)
-    shutil.copyfile(finished, manifest)
     return read_json(manifest)
 
 
@@ -215,130 +210,6 @@ def remove_label_weights(network: keras.Model, weights: np.ndarray) -> None:
         bias.assign(bias - np.log(head_weights))
 
 
-def predict_chips(network: keras.Model, store: np.ndarray, *, image_px: int) -> np.ndarray:
-    """Predict every chip of a store as the mean over its eight views.
-
-    Parameters
-    ----------
-    network : keras.Model
-    store : ndarray of shape (N, H, W, 3), uint8
-        RGB; read batch by batch.
-    image_px : int
-
-    Returns
-    -------
-    ndarray of shape (N, 17), float32
-        Probabilities in the order of `planet_lib.labels.LABELS`.
-    """
-    probabilities = np.zeros((len(store), len(LABELS)), dtype=np.float32)
-    for start in range(0, len(store), PREDICTION_BATCH):
-        rows = np.arange(start, min(start + PREDICTION_BATCH, len(store)))
-        chips = read_batch(store, rows, image_px)
-        for view in range(VIEWS):
-            heads = network(np.ascontiguousarray(view_chips(chips, view)), training=False)
-            answer = [ops.convert_to_numpy(heads[name]) for name in ("weather", "land")]
-            probabilities[rows] += np.concatenate(answer, axis=1) / VIEWS
-    return probabilities
-
-
-class EpochKeeper(keras.callbacks.Callback):
-    """Keep the last and the best epoch on disk, stop when validation no longer improves.
-
-    The history file is the only state: it is replaced as a whole after the weights it speaks of
-    are written, so that a training killed at any moment goes on from its last whole epoch.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the checkpoints.
-    patience : int
-        Epochs without a lower validation loss before training stops.
-    on_epoch : callable, optional
-        Called with each row of the history.
-    """
-
-    def __init__(
-        self, folder: Path, *, patience: int, on_epoch: Callable[[dict], None] | None = None
-    ) -> None:
-        super().__init__()
-        self.folder = folder
-        self.patience = patience
-        self.on_epoch = on_epoch
-        path = folder / HISTORY
-        self.history: list[dict] = read_json(path)["epochs"] if path.exists() else []
-
-    @property
-    def best_epoch(self) -> int:
-        """Index of the epoch with the lowest validation loss."""
-        return int(np.argmin([row["val_loss"] for row in self.history]))
-
-    def exhausted(self) -> bool:
-        """Say whether `patience` epochs have passed since the best one."""
-        return len(self.history) > 0 and len(self.history) - 1 - self.best_epoch >= self.patience
-
-    def resume(self, network: keras.Model) -> int:
-        """Load the last whole epoch's weights and optimizer; return how many epochs are done."""
-        if self.history:
-            network.optimizer.build(network.trainable_variables)
-            network.load_weights(self._weights_file(len(self.history)))
-        return len(self.history)
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._started = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        row = {"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}}
-        if not all(map(math.isfinite, row.values())):
-            raise StageError(
-                f"{self.folder.parent}: the loss is no longer finite in epoch {epoch + 1}; "
-                "lower learning_rate and run again, the epochs before are kept"
-            )
-        row["seconds"] = time.perf_counter() - self._started
-        self.history.append(row)
-        if self.best_epoch == epoch:
-            self._save(self.folder / "best.weights.h5")
-        self._save(self._weights_file(epoch + 1))
-        write_json(self.folder / HISTORY, {"epochs": self.history})
-        self._weights_file(epoch).unlink(missing_ok=True)
-        if self.on_epoch:
-            self.on_epoch(row)
-        self.model.stop_training = self.exhausted()
-
-    def _weights_file(self, epochs_done: int) -> Path:
-        return self.folder / f"epoch-{epochs_done:03d}.weights.h5"
-
-    def _save(self, path: Path) -> None:
-        partial = path.with_name("partial.weights.h5")
-        self.model.save_weights(partial)
-        os.replace(partial, path)
-
-
-class EpochProgress:
-    """Show a training as a progress bar in the notebook and a printed line an epoch.
-
-    Parameters
-    ----------
-    epochs : int
-        At most.
-    """
-
-    def __init__(self, epochs: int) -> None:
-        self.bar = tqdm(total=epochs, unit="epoch")
-
-    def __call__(self, row: dict) -> None:
-        self.bar.update(row["epoch"] - self.bar.n)
-        print(
-            f"epoch {row['epoch']}/{self.bar.total}: loss {row['loss']:.3f}, "
-            f"validation {row['val_loss']:.3f}, {row['seconds']:.1f} s",
-            flush=True,
-        )
-
-
-def load_history(folder: Path) -> pd.DataFrame:
-    """Load the learning curves of a finished run, a row an epoch."""
-    return pd.DataFrame(read_json(folder / HISTORY)["epochs"])
-
-
 def _schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
     warmup = max(1, round(WARMUP_SHARE * steps))
     return keras.optimizers.schedules.CosineDecay(
@@ -363,8 +234,9 @@ def _compute_fingerprint(settings: dict, catalogue: pd.DataFrame, manifest: Path
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     digest.update(catalogue.to_csv().encode())
     digest.update(manifest.read_bytes())
-    for module in (planet_lib.batches.__file__, planet_lib.models.__file__, __file__):
-        digest.update(Path(module).read_bytes())
+    for module in (planet_lib.batches, planet_lib.epochs, planet_lib.models, planet_lib.prediction):
+        digest.update(Path(module.__file__).read_bytes())
+    digest.update(Path(__file__).read_bytes())
     return digest.hexdigest()
 
 

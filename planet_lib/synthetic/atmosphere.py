@@ -6,7 +6,7 @@ import numpy as np
 from planet_lib.synthetic.fields import blur, draw_noise, ramp
 from planet_lib.synthetic.ground import CHIP_PX, CORNERS, SCENE_PX
 
-LEAST_CLOUD = 0.01
+LEAST_CLOUD = 0.004
 NOISE_LEVELS = 9.0
 
 
@@ -52,7 +52,7 @@ def draw_transmission(
 def _draw_cumulus(rng: np.random.Generator) -> np.ndarray:
     """Draw opacity from 0 to 1 of clouds that reach into every chip of the scene."""
     puffs = draw_noise(rng, SCENE_PX, cell_px=rng.uniform(80, 260), octaves=7, gain=0.5)
-    cover = 0.03 + 0.6 * rng.beta(0.7, 4.0, 4)
+    cover = 0.012 + 0.6 * rng.beta(0.7, 4.0, 4)
     levels = [
         np.quantile(puffs[top : top + CHIP_PX : 4, left : left + CHIP_PX : 4], 1 - part)
         for part, (left, top) in zip(cover, CORNERS, strict=True)

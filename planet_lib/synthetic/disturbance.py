@@ -64,15 +64,17 @@ def paint_artisinal_mines(ground: Ground) -> None:
         line = _stream_in(ground, slot)
         if line is None:
             line = _chip_line(ground, meander_px=20, bends=3)
-        length = rng.uniform(0.35, 1.0)
+        length = rng.uniform(0.4, 1.0)
         first = int(rng.uniform(0, 1 - length) * len(line))
         line = line[first : first + max(3, int(length * len(line)))]
-        width = rng.uniform(9, 32)
-        away = measure_distance([line], CHIP_PX)
+        width = rng.uniform(8, 28)
+        lines = [line, *_side_creeks(ground, line)]
+        away = measure_distance(lines, CHIP_PX)
         lobes = np.exp(np.float32(0.6) * _chip_noise(ground, 60, 2))
         ragged = np.float32(width * 0.45) * _chip_noise(ground, 20, 4, 0.6)
         inside = np.float32(width) * lobes + ragged - away
-        at, margin = CORNERS[slot], _chip_margin(14)
+        inside -= np.float32(2.5 * width) * (1 - _chip_margin(2 * width))
+        at, margin = CORNERS[slot], _chip_margin(5)
         cleared = ramp(inside, -6, 6) * margin * np.float32(0.75)
         ground.paint(cleared, pick(rng, MUD, 0.12), "artisinal_mine", at=at)
         heaps = ramp(_chip_noise(ground, 18, 4, 0.6), rng.uniform(-1.2, -0.2), 0.6)
@@ -81,7 +83,7 @@ def paint_artisinal_mines(ground: Ground) -> None:
         ground.paint(heaps * ramp(inside, 0, 4) * margin, spoil, "artisinal_mine", at=at)
         dips = _chip_noise(ground, rng.uniform(18, 40), 3, 0.4)
         ponds = ramp(dips, *around(rng.uniform(0.8, 1.5), 0.25)) * ramp(inside, 2, 5) * margin
-        channel = draw_lines([line], CHIP_PX, width_px=rng.uniform(2, 6)) * margin
+        channel = draw_lines(lines, CHIP_PX, width_px=rng.uniform(2, 6)) * margin
         ponds = np.maximum(ponds, channel)
         kind = ramp(_chip_noise(ground, 70, 1), -0.1, 0.1)
         first_pond, second_pond = pick(rng, POND, 0.15), pick(rng, POND, 0.15)
@@ -89,23 +91,37 @@ def paint_artisinal_mines(ground: Ground) -> None:
         ground.paint(ponds, colour, "artisinal_mine", at=at)
 
 
+def _side_creeks(ground: Ground, line: np.ndarray) -> list[np.ndarray]:
+    """Branch winding creeks off a stream, in the chip's own pixels."""
+    rng = ground.rng
+    creeks = []
+    for _ in range(int(rng.integers(0, 4))):
+        start, angle = line[rng.integers(len(line))], rng.uniform(0, 2 * np.pi)
+        reach = rng.uniform(35, 110) * np.array([np.cos(angle), np.sin(angle)])
+        end = np.clip(start + reach, 12, CHIP_PX - 12)
+        inside = (10.0, 10.0, CHIP_PX - 10.0, CHIP_PX - 10.0)
+        creeks.append(bend_line(rng, start, end, meander_px=10, bends=3, inside=inside))
+    return creeks
+
+
 def paint_conventional_mines(ground: Ground) -> None:
     """Cut an open pit in terraces, with bare yards and tailings ponds."""
     rng = ground.rng
     for slot in ground.slots("conventional_mine"):
-        at, margin = CORNERS[slot], _chip_margin(14)
+        at, margin = CORNERS[slot], _chip_margin(5)
         axis = np.arange(CHIP_PX, dtype=np.float32)
         x, y = rng.uniform(70, 186, 2)
         reach, angle = rng.uniform(45, 110), rng.uniform(0, np.pi)
         u = (axis[None] - x) * np.cos(angle) + (axis[:, None] - y) * np.sin(angle)
         v = (axis[:, None] - y) * np.cos(angle) - (axis[None] - x) * np.sin(angle)
         outline = 1 - np.maximum(np.abs(u), np.abs(v) * rng.uniform(1.0, 1.8)) / reach
-        depth = outline.astype(np.float32) + np.float32(0.16) * _chip_noise(ground, 70, 3)
+        depth = outline.astype(np.float32) + np.float32(0.16) * _chip_noise(ground, 70, 4)
+        depth -= np.float32(0.7) * (1 - _chip_margin(40))
         steps = depth * np.float32(rng.uniform(5, 10))
-        rises = ramp(np.abs(steps - np.round(steps)), 0.38, 0.5)
-        terraced = ramp(_chip_noise(ground, 110, 2), -0.3, 0.5)
-        mottle = 1 + np.float32(0.1) * _chip_noise(ground, 40, 5, 0.7)
-        mottle -= np.float32(0.25) * rises * terraced
+        rises = np.sin(np.float32(2 * np.pi) * steps)
+        terraced = ramp(_chip_noise(ground, 90, 2), -0.2, 1.0)
+        mottle = 1 + np.float32(0.12) * _chip_noise(ground, 40, 5, 0.8)
+        mottle -= np.float32(rng.uniform(0.05, 0.15)) * rises * terraced
         first, second = pick(rng, SPOIL, 0.12), pick(rng, MUD, 0.12)
         soil = ramp(_chip_noise(ground, 80, 3), -0.5, 1.5)
         colour = (first[:, None, None] + (second - first)[:, None, None] * soil) * mottle

@@ -60,6 +60,7 @@ class Ground:
         Parameters
         ----------
         cover : ndarray of shape (h, w), float32, 0 to 1
+            How much of a pixel the colour hides.
         colour : ndarray of shape (3,) or (3, h, w)
             RGB from 0 to 1.
         label : str, optional
@@ -115,6 +116,7 @@ def route_through(
     Parameters
     ----------
     rng : numpy.random.Generator
+        Source of the course.
     slots : list of int
         Chips 0 to 3.
     meander_px, bends : float

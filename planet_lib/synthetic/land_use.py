@@ -191,7 +191,7 @@ def paint_houses(ground: Ground) -> None:
     """Build farmsteads, villages along the roads or towns into the chips that show habitation."""
     rng = ground.rng
     for slot in ground.slots("habitation"):
-        if rng.random() < 0.25:
+        if rng.random() < 0.15:
             _paint_town(ground, slot)
             continue
         near = _points_of_roads(ground, slot)
@@ -223,7 +223,7 @@ def _paint_town(ground: Ground, slot: int) -> None:
     """Build rows of houses along a grid of streets."""
     rng = ground.rng
     angle, block = rng.uniform(0, np.pi / 2), rng.uniform(18, 34)
-    reach = float(np.exp(rng.uniform(np.log(35), np.log(140))))
+    reach = float(np.exp(rng.uniform(np.log(30), np.log(120))))
     left, top = CORNERS[slot]
     x, y = rng.uniform(min(reach, 110), CHIP_PX - min(reach, 110), 2)
     axis = np.arange(CHIP_PX, dtype=np.float32)
@@ -252,7 +252,7 @@ def _paint_town(ground: Ground, slot: int) -> None:
     for place in places @ turn + [x, y]:
         column, row = np.round(place).astype(int)
         if 0 <= column < CHIP_PX and 0 <= row < CHIP_PX and inside[row, column] > 0.5:
-            half = rng.uniform(1.0, 2.9, 2)
+            half = rng.uniform(0.9, 2.6, 2)
             _paint_roof(ground, slot, place + (left, top), half, angle)
 
 

@@ -12,6 +12,8 @@ from planet_lib.labels import INDEX, WEATHER, encode_tags
 
 CHIPS_PER_SCENE = 4
 SHARED = ("primary", "water", "agriculture")
+THEME = [INDEX[label] for label in (*WEATHER, *SHARED)]
+THEME_BITS = 1 << np.arange(len(THEME))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +50,7 @@ def load_label_sets() -> LabelSets:
     share = chips / chips.sum()
     rarity = (encoded / (share @ encoded)).max(axis=1)
     flat = np.sqrt(share * rarity)
-    theme = encoded[:, [INDEX[label] for label in (*WEATHER, *SHARED)]] @ (1 << np.arange(7))
-    return LabelSets(tags, encoded, share, flat / flat.sum(), theme)
+    return LabelSets(tags, encoded, share, flat / flat.sum(), encoded[:, THEME] @ THEME_BITS)
 
 
 def draw_tags(
@@ -64,6 +65,7 @@ def draw_tags(
     Parameters
     ----------
     rng : numpy.random.Generator
+        Source of the choice.
     enrich : float, 0 to 1
         Chance that the scene is drawn from the flattened distribution.
     tags : str, optional
@@ -83,16 +85,23 @@ def draw_tags(
     share = known.flat_share if rng.random() < enrich else known.share
     theme = known.theme[rng.choice(len(share), p=share)]
     if tags is not None:
-        wanted = encode_tags([tags])[:, [INDEX[label] for label in (*WEATHER, *SHARED)]]
-        theme = int(wanted[0] @ (1 << np.arange(7)))
-        if theme not in known.theme:
-            raise DataError(
-                f"no real chip is labelled like {tags!r}; give one weather label of "
-                f"{', '.join(WEATHER)}, and land labels unless it is cloudy"
-            )
+        theme = _name_theme(known, tags)
     members = np.flatnonzero(known.theme == theme)
     weights = share[members] / share[members].sum()
     return [known.tags[i] for i in rng.choice(members, CHIPS_PER_SCENE, p=weights)]
+
+
+def _name_theme(known: LabelSets, tags: str) -> int:
+    """Find the theme of the tags, which must be a set that chips can have."""
+    row = encode_tags([tags])[0]
+    theme = int(row[THEME] @ THEME_BITS)
+    land = row[len(WEATHER) :].any()
+    if theme not in known.theme or (row[INDEX["cloudy"]] and land):
+        raise DataError(
+            f"no real chip is labelled like {tags!r}; give one weather label of "
+            f"{', '.join(WEATHER)}, and land labels unless it is cloudy"
+        )
+    return theme
 
 
 def confuse_tags(rng: np.random.Generator, tags: str) -> str:

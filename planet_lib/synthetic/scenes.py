@@ -7,6 +7,7 @@ import numpy as np
 
 from planet_lib.labels import INDEX, LAND, WEATHER
 from planet_lib.synthetic import atmosphere, disturbance, land_use, terrain
+from planet_lib.synthetic.fields import blur
 from planet_lib.synthetic.ground import CHIP_PX, CORNERS, Ground, new_ground
 from planet_lib.synthetic.priors import CHIPS_PER_SCENE, draw_tags
 
@@ -135,11 +136,14 @@ def _render(rng: np.random.Generator, planned: list[str], scene: int) -> list[Sy
         paint_ground(ground)
     transmission, sunlight = atmosphere.draw_transmission(rng, weather, ground.sun)
     airlight = atmosphere.draw_airlight(rng, weather)
-    tint = np.exp(rng.normal(0, [0.07, 0.04, 0.07])).astype(np.float32)
-    sunlight *= np.float32(np.exp(rng.normal(0, 0.15)))
+    light = sunlight * np.float32(np.exp(rng.normal(0, 0.15)))
+    tint = np.exp(rng.normal(0, [0.05, 0.04, 0.07]))
+    if rng.random() < 0.05:
+        tint *= [1.25, 1.05, 0.55]
+    focus_px = rng.uniform(0.45, 0.85)
     planes = [
-        np.clip(cv2.GaussianBlur(ground.colour[k], (0, 0), 0.6) * (sunlight * tint[k]), 0, 1)
-        for k in range(3)
+        np.clip(blur(colour, focus_px) * (light * np.float32(gain)), 0, 1)
+        for colour, gain in zip(ground.colour, tint, strict=True)
     ]
     radiance = cv2.merge(planes)
     through = transmission[..., None]

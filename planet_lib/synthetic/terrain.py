@@ -16,7 +16,7 @@ from planet_lib.synthetic.ground import SCENE_PX, Ground, route_through
 
 FOREST = np.float32([[20, 37, 30], [24, 39, 35], [27, 40, 26], [21, 41, 35], [31, 41, 31]]) / 255
 SAVANNA = np.float32([[116, 100, 78], [132, 114, 94], [106, 94, 70], [112, 88, 68]]) / 255
-SILT = np.float32([[146, 124, 96], [134, 106, 76], [146, 104, 78], [120, 112, 98]]) / 255
+SILT = np.float32([[136, 120, 96], [126, 104, 78], [134, 102, 78], [114, 108, 96]]) / 255
 DARK_WATER = np.float32([[18, 26, 36], [14, 18, 24], [34, 52, 48], [30, 44, 52]]) / 255
 SAND = np.float32([[170, 156, 136], [180, 172, 158], [156, 134, 108]]) / 255
 GRASS = np.float32([[62, 78, 44], [88, 88, 56], [104, 96, 64]]) / 255
@@ -112,7 +112,7 @@ def paint_water(ground: Ground) -> None:
     only_water = not any(labels - {"water"} for labels in ground.wanted)
     if only_water and not ground.slots("primary"):
         _paint_open_water(ground)
-    elif len(slots) == 4 and rng.random() < 0.2:
+    elif len(slots) == 4 and not ground.slots("artisinal_mine") and rng.random() < 0.2:
         _paint_lake(ground)
     else:
         _paint_river(ground, slots)
@@ -141,7 +141,8 @@ def _paint_lake(ground: Ground) -> None:
 
 def _paint_river(ground: Ground, slots: list[int]) -> None:
     rng = ground.rng
-    width = float(np.exp(rng.uniform(np.log(2.2), np.log(100))))
+    widest = 12 if ground.slots("artisinal_mine") else 100
+    width = float(np.exp(rng.uniform(np.log(2.2), np.log(widest))))
     wave = max(50.0, 9 * width) * rng.uniform(0.7, 1.6)
     lines = route_through(
         rng,
