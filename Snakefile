@@ -30,6 +30,9 @@ def arguments(**values):
     return json.dumps({"run_dir": f"../runs/{config['name']}"} | values)
 
 
+HAZE = sorted(str(path) for path in (ROOT / "planet_lib/haze").glob("*.py"))
+
+
 rule report:
     input:
         REPORT / "index.html",
@@ -81,7 +84,8 @@ rule store_chips:
 rule describe_chips:
     input:
         "data/raw.json",
-        library("statistics.py", "haze.py"),
+        library("statistics.py"),
+        HAZE,
     output:
         "data/statistics.csv",
     benchmark:
@@ -94,7 +98,7 @@ rule describe_chips:
 rule remove_haze:
     input:
         "data/raw.json",
-        library("haze.py"),
+        HAZE,
     output:
         "data/dehazed.json",
         "data/dehazed.npy",
@@ -131,7 +135,8 @@ rule explain_haze_removal:
         "data/statistics.csv",
         "data/dehazed.json",
         NOTEBOOKS / "02_dehaze.ipynb",
-        library("figures/haze.py", "figures/style.py", "haze.py"),
+        library("figures/haze.py", "figures/style.py"),
+        HAZE,
     output:
         "notebooks/02_dehaze.ipynb",
         "results/dehaze.json",

@@ -1,6 +1,6 @@
 """Measure the synthetic chips: how fast they are made, and how near they come to real ones.
 
-python benchmarks/synthetic.py --real ../planet-understanding-the-amazon-from-space --sheet sheet.png
+python benchmarks/synthetic.py --real FOLDER --sheet sheet.png
 """
 
 import argparse
@@ -42,9 +42,8 @@ def main() -> None:
             enrich=options.enrich,
         )
         seconds = time.perf_counter() - start
-        print(
-            f"wrote {options.chips} chips in {seconds:.1f} s: {options.chips / seconds:.0f} a second"
-        )
+        rate = options.chips / seconds
+        print(f"wrote {options.chips} chips in {seconds:.1f} s: {rate:.0f} a second")
         if options.real is None:
             return
         synthetic, synthetic_tags = read_chips(Path(folder))

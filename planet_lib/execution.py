@@ -73,6 +73,7 @@ def execute_notebook(notebook: Path, executed: Path, parameters: Mapping[str, ob
                 cwd=str(notebook.parent),
                 kernel_name="python3",
                 config=_talk_through(Path(sockets)),
+                extra_arguments=["--IPKernelApp.capture_fd_output=False"],
                 coalesce_streams=True,
                 progress_bar=False,
                 stdout_file=_LabelledLines(sys.stdout, executed.stem),

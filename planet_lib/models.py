@@ -1,5 +1,6 @@
 """The networks: each takes uint8 RGB chips and answers with a weather and a land head."""
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -185,8 +186,14 @@ def save_model(model: keras.Model, folder: Path) -> list[Path]:
         Both files; each loads back with plain Keras.
     """
     files = [folder / "model.keras", folder / ORIGIN_FILES[model.name]]
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(
+        logging.ERROR
+    )  # Keras warns that HDF5 is an old format
     for file in files:
         model.save(file)
+    logger.setLevel(level)
     return files
 
 

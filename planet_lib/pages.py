@@ -158,11 +158,17 @@ def _compare_runs(results: Mapping[str, Any]) -> dict[str, Any]:
         for name, run in results["runs"].items()
     ]
     rows += [
-        {"name": name, "run": None, "f2": baseline["f2"]}
+        {
+            "name": name,
+            "run": None,
+            "f2": baseline["f2"],
+            "interval": baseline["f2_interval"],
+        }
         for name, baseline in results["baselines"].items()
     ]
     ends = [row["f2"] for row in rows if row["f2"] is not None]
-    ends += [end for run in results["runs"].values() for end in run["f2_interval"] or ()]
+    scored = [*results["runs"].values(), *results["baselines"].values()]
+    ends += [end for score in scored for end in score["f2_interval"] or ()]
     low = math.floor(min(ends, default=0) * 10) / 10
     high = max(math.ceil(max(ends, default=1) * 10) / 10, low + 0.1)
     rows.sort(key=lambda row: -1 if row["f2"] is None else row["f2"], reverse=True)
@@ -173,28 +179,18 @@ def _compare_runs(results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _compare_inputs(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Pair the runs of each model on raw and on dehazed chips."""
-    by_input: dict[str, dict[str, Any]] = {}
-    for run in results["runs"].values():
-        by_input.setdefault(run["model"], {})[run["input"]] = run
-    pairs = []
-    for model, runs in by_input.items():
-        if {"raw", "dehazed"} <= runs.keys() and None not in (
-            raw := runs["raw"]["f2"],
-            dehazed := runs["dehazed"]["f2"],
-        ):
-            intervals = runs["raw"]["f2_interval"], runs["dehazed"]["f2_interval"]
-            pairs.append(
-                {
-                    "model": model,
-                    "raw": raw,
-                    "dehazed": dehazed,
-                    "gain": dehazed - raw,
-                    "overlap": all(intervals)
-                    and max(low for low, _ in intervals) <= min(high for _, high in intervals),
-                }
-            )
-    return pairs
+    """Pair the runs of each model on raw and on dehazed chips with the paired change."""
+    return [
+        {
+            "model": model,
+            "raw": results["runs"][f"{model}-raw"]["f2"],
+            "dehazed": results["runs"][f"{model}-dehazed"]["f2"],
+            "gain": change["gain"],
+            "interval": change["interval"],
+            "settled": math.prod(change["interval"]) > 0,
+        }
+        for model, change in results["haze_gain"].items()
+    ]
 
 
 def _count_found(scores: Mapping[str, Any]) -> str:

@@ -150,7 +150,7 @@ def _hold(path: Path, name: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StageError(
-                f"{path.parent}: report {name!r} is being made already; wait, or choose another NAME"
+                f"{path.parent}: {name!r} is being made already; wait, or choose another NAME"
             ) from None
         yield
 

@@ -136,7 +136,8 @@ def results() -> dict:
             "densenet-raw": score_run("densenet", "raw", 0.837),
             "cnn-raw": score_run("cnn", "raw", 0.702),
         },
-        "baselines": {"clear primary": {"f2": 0.641}},
+        "baselines": {"always clear primary": {"f2": 0.641, "f2_interval": [0.61, 0.67]}},
+        "haze_gain": {"densenet": {"gain": 0.012, "interval": [-0.004, 0.027]}},
         "mines": {
             "run": "densenet-dehazed",
             "chips": 150,
@@ -356,7 +357,7 @@ def test_numbers_come_from_the_results(render_front):
     for number in (
         "0.853",
         "0.833 to 0.873",
-        "+0.016",
+        "+0.012",
         "2 of 3",
         "1 of 150",
         "0.641",
@@ -375,18 +376,16 @@ def test_best_run_stands_first(render_front):
         "DenseNet haze removed",
         "DenseNet as taken",
         "Plain CNN as taken",
-        "Always “clear primary” no network",
+        "always clear primary no network",
     ]
 
 
 def test_undefined_scores_are_shown_as_such(render_front, results):
     for run in results["runs"].values():
-        run |= {"f2": None, "f2_interval": None}
         run["labels"][MINE] = dict.fromkeys(run["labels"][MINE]) | {"support": 0}
     page = render_front()
     assert "no test chip" in page.select_one(".tile .value").get_text()
     assert "None" not in page.get_text()
-    assert not page.find(id="haze")
 
 
 @pytest.mark.parametrize(

@@ -141,12 +141,6 @@ def test_every_label_can_be_drawn(label):
     assert set(synthesize_chip(0, INDEX[label], tags).tags.split()) == set(tags.split())
 
 
-def test_visible_water_is_labelled():
-    wet = synthesize_chip(7, 0, "clear primary water").radiance
-    dry = synthesize_chip(7, 0, "clear primary").radiance
-    assert np.abs(wet - dry).mean() > 0.001
-
-
 def test_neighbours_join():
     for number in range(6):
         chips = synthesize_scene(8, number)

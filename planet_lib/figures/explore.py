@@ -13,6 +13,7 @@ from planet_lib.figures.style import (
     SKY,
     WEATHER_COLOURS,
     draw_chip,
+    label_plainly,
     make_figure,
     name_label,
 )
@@ -26,6 +27,7 @@ def plot_label_counts(counts: pd.Series) -> Figure:
     colours = [OCHRE if x == MINE else SKY if x in WEATHER else FOREST for x in counts.index]
     axes.barh([name_label(x) for x in counts.index], counts.clip(lower=0.6), color=colours)
     axes.set_xscale("log")
+    label_plainly(axes.xaxis)
     axes.set_xlim(0.6, counts.max() * 2)
     axes.set_xlabel("chips (log scale)")
     axes.grid(axis="y", visible=False)
@@ -108,7 +110,9 @@ def plot_label_samples(chips: dict[str, list[tuple[str, np.ndarray]]], *, column
     columns : int
         Chips in a row.
     """
-    figure, axes = make_figure(len(chips), columns, height_in=1.62 * len(chips), squeeze=False)
+    figure, axes = make_figure(
+        len(chips), columns, height_in=(0.2 + 7.6 / columns) * len(chips), squeeze=False
+    )
     for row, (label, samples) in zip(axes, chips.items(), strict=True):
         for cell in row:
             cell.set_axis_off()
@@ -160,8 +164,8 @@ def plot_colours(statistics: pd.DataFrame, weather: np.ndarray) -> Figure:
     for axes, (name, text) in zip(
         panels,
         (
-            ("value_std", "contrast: deviation of brightness (0-255)"),
-            ("laplacian_std", "texture: deviation of the Laplacian"),
+            ("value_std", "contrast (deviation of brightness)"),
+            ("laplacian_std", "texture (deviation of the Laplacian)"),
         ),
         strict=True,
     ):
@@ -174,6 +178,7 @@ def plot_colours(statistics: pd.DataFrame, weather: np.ndarray) -> Figure:
         axes.set_xlabel("mean brightness (0-255)")
         axes.set_ylabel(text)
         axes.set_yscale("log")
+        label_plainly(axes.yaxis)
     figure.legend(
         *panels[0].get_legend_handles_labels(), ncols=4, loc="outside upper center", markerscale=2
     )

@@ -17,7 +17,7 @@ def plot_steps(steps: Sequence[tuple[str, np.ndarray]]) -> Figure:
     steps : sequence of (str, ndarray)
         Pictures of shape (H, W, 3), uint8 RGB, or planes of shape (H, W) in 0-1.
     """
-    figure, axes = make_figure(1, len(steps), height_in=2.0)
+    figure, axes = make_figure(1, len(steps), height_in=0.3 + 7.8 / len(steps))
     for cell, (name, picture) in zip(axes, steps, strict=True):
         draw_chip(cell, picture, name)
     return figure
@@ -32,10 +32,11 @@ def plot_before_after(rows: Sequence[tuple[str, Sequence[tuple[str, np.ndarray]]
         What the chip is, and its named pictures.
     """
     columns = len(rows[0][1])
-    figure, axes = make_figure(len(rows), columns, height_in=2.1 * len(rows), squeeze=False)
-    for row, (title, pictures) in zip(axes, rows, strict=True):
+    height_in = 0.3 + (0.1 + 7.4 / columns) * len(rows)
+    figure, axes = make_figure(len(rows), columns, height_in=height_in, squeeze=False)
+    for number, (row, (title, pictures)) in enumerate(zip(axes, rows, strict=True)):
         for cell, (name, picture) in zip(row, pictures, strict=True):
-            draw_chip(cell, picture, name if row is axes[0] else "")
+            draw_chip(cell, picture, "" if number else name)
         row[0].text(
             -0.06, 0.5, title, transform=row[0].transAxes, rotation=90, va="center", ha="right",
             fontsize=9,

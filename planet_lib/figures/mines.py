@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from planet_lib.figures.style import FOREST, OCHRE, draw_chip, make_figure
+from planet_lib.figures.style import FOREST, OCHRE, draw_chip, label_plainly, make_figure
 
 COLUMNS = 4
 
@@ -47,8 +47,9 @@ def plot_probabilities(probabilities: np.ndarray, threshold: float) -> Figure:
         len(ranked), threshold, f"threshold {threshold:.2f}", ha="right", va="bottom", fontsize=9
     )
     axes.set_yscale("log")
+    label_plainly(axes.yaxis)
     axes.set_xlabel("rank of the chip")
-    axes.set_ylabel("probability of a mine (log scale)")
+    axes.set_ylabel("probability of a mine")
     axes.legend()
     return figure
 
@@ -59,5 +60,5 @@ def _wrap(labels: str, *, width: int = 26) -> str:
         word = label.replace("_", " ")
         if lines[-1] and len(lines[-1]) + len(word) + 2 > width:
             lines.append("")
-        lines[-1] += (", " if lines[-1] else "") + word
-    return "\n".join(lines)
+        lines[-1] += (" " if lines[-1] else "") + word + ","
+    return "\n".join(lines).removesuffix(",")

@@ -4,9 +4,11 @@ import io
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 WIDTH_IN = 8.0
 INK = "#22302a"
@@ -47,6 +49,14 @@ def name_label(label: str) -> str:
     return label.replace("artisinal", "artisanal").replace("_", " ")
 
 
+def format_table(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
+    """Write a table for the reader: rounded numbers, a dash for what is undefined, plain names."""
+    written = table.map(lambda value: _write_value(value, digits))
+    written.columns = [str(name).replace("_", " ") for name in table.columns]
+    written.index = [name_label(str(name)) for name in table.index]
+    return written
+
+
 def make_figure(rows: int = 1, columns: int = 1, *, height_in: float, **options) -> tuple:
     """Make a figure of the report's width; returns it with its axes."""
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
@@ -60,6 +70,13 @@ def draw_chip(axes: mpl.axes.Axes, chip: np.ndarray, title: str = "") -> None:
     axes.set_title(title, fontsize=9, fontweight="normal", loc="center")
 
 
+def label_plainly(axis: mpl.axis.Axis) -> None:
+    """Label a logarithmic axis by plain numbers in place of powers of ten."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
+
+
 def show_figure(figure: Figure, *, alt: str, caption: str) -> None:
     """Display a figure in a notebook, with the text that stands for it and the one below it."""
     buffer = io.BytesIO()
@@ -70,3 +87,11 @@ def show_figure(figure: Figure, *, alt: str, caption: str) -> None:
         raw=True,
     )
     display(Markdown(f"*{caption}*"))
+
+
+def _write_value(value: object, digits: int) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float | np.floating):
+        return f"{value:.{digits}f}" if np.isfinite(value) else "–"
+    return f"{value:,}" if isinstance(value, int | np.integer) else str(value)

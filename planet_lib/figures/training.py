@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from planet_lib.figures.style import FOREST, MUTED, OCHRE, draw_chip, make_figure
+from planet_lib.figures.style import FOREST, MUTED, OCHRE, draw_chip, label_plainly, make_figure
 
 
 def plot_learning_curves(history: pd.DataFrame, *, best_epoch: int) -> Figure:
@@ -26,16 +26,17 @@ def plot_learning_curves(history: pd.DataFrame, *, best_epoch: int) -> Figure:
         axes.axvline(best_epoch, color=MUTED, linestyle=":", label="kept epoch")
         axes.set_title(f"{head} head")
         axes.set_xlabel("epoch")
-        axes.set_ylabel("weighted cross-entropy (nats a chip)")
         axes.set_yscale("log")
+        label_plainly(axes.yaxis)
         axes.xaxis.get_major_locator().set_params(integer=True)
+    panels[0].set_ylabel("weighted loss (nats a chip)")
     panels[0].legend()
     return figure
 
 
 def plot_inputs(views: Sequence[np.ndarray], title: str) -> Figure:
     """Plot one chip as the network may see it, in each of its views."""
-    figure, axes = make_figure(1, len(views), height_in=1.6)
+    figure, axes = make_figure(1, len(views), height_in=1.35)
     for number, (cell, view) in enumerate(zip(axes, views, strict=True)):
         draw_chip(cell, view, f"view {number}")
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")

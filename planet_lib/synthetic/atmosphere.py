@@ -90,7 +90,9 @@ def draw_airlight(rng: np.random.Generator, weather: str) -> np.ndarray:
 
 
 def add_sensor_noise(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Quantise radiance as the sensor does, with noise.
+    """Quantise radiance as the sensor does: with noise, and cut off where it saturates.
+
+    Green saturates first, which turns the brightest clouds pink.
 
     Parameters
     ----------
@@ -107,5 +109,6 @@ def add_sensor_noise(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     noise -= np.float32(0.5)
     noise *= np.float32(NOISE_LEVELS)
     noise = blur(noise, 0.7)
-    noise += image * np.float32(255)
+    saturation = rng.uniform([0.94, 0.84, 0.9], [1.0, 0.96, 1.0]).astype(np.float32)
+    noise += np.minimum(image, saturation) * np.float32(255)
     return cv2.convertScaleAbs(np.maximum(noise, 0, out=noise))

@@ -117,7 +117,10 @@ def draw_blob(
     power = rng.choice([2.0, 4.0])
     radius = (np.abs(x * stretch) ** power + np.abs(y) ** power) ** np.float32(1 / power)
     wobble = draw_noise(rng, size, cell_px=max(radius_px * 0.7, 2.0), octaves=3)
-    return ramp(1.0 - radius + np.float32(roughness) * wobble * 0.5, -edge, edge)
+    shape = 1.0 - radius + np.float32(roughness) * wobble * 0.5
+    frame = np.abs(axis)
+    shape = np.minimum(shape, 2 * (1.4 - np.maximum(frame[None], frame[:, None])) + 0.3 * wobble)
+    return ramp(shape, -edge, edge)
 
 
 def bend_line(
@@ -143,7 +146,7 @@ def bend_line(
     bends : float
         Half waves along the line.
     inside : tuple of float
-        x and y from, x and y to; the line between its ends stays within.
+        x and y from, x and y to; the line swings no farther.
     points : int
         Number of points.
 
@@ -161,6 +164,6 @@ def bend_line(
     swing *= meander_px / 1.5 * np.minimum(1, 6 * along * (1 - along))
     step = end - start
     normal = np.array([-step[1], step[0]]) / max(np.hypot(*step), 1e-6)
-    line = start + along[:, None] * step + swing[:, None] * normal
-    line[1:-1] = np.clip(line[1:-1], inside[:2], inside[2:])
-    return line
+    straight = start + along[:, None] * step
+    low, high = np.minimum(inside[:2], straight), np.maximum(inside[2:], straight)
+    return np.clip(straight + swing[:, None] * normal, low, high)

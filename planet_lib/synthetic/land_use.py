@@ -1,7 +1,9 @@
 """What people laid out: pasture and fields, clearings, roads, houses and burn scars."""
 
+import cv2
 import numpy as np
 
+from planet_lib.labels import INDEX
 from planet_lib.synthetic.fields import (
     around,
     blur,
@@ -33,7 +35,7 @@ def paint_agriculture(ground: Ground) -> None:
     if everywhere:
         cover = np.ones((SCENE_PX, SCENE_PX), np.float32)
     else:
-        share = rng.beta(1.2, 1.6)
+        share = rng.beta(2.2, 1.2) if ground.slots("road") else rng.beta(1.2, 1.6)
         ragged = draw_noise(rng, SCENE_PX, cell_px=rng.uniform(80, 260), octaves=5, gain=0.5)
         cover = ramp(ragged, *around(np.quantile(ragged[::8, ::8], 1 - share), 0.12))
         if rng.random() < 0.6:
@@ -80,7 +82,7 @@ def _parcels(ground: Ground, *, share: float) -> tuple[np.ndarray, np.ndarray]:
 def _farm_texture(ground: Ground) -> np.ndarray:
     """Colour farmland parcel by parcel, with scattered trees; shape (3, 512, 512)."""
     rng = ground.rng
-    main = pick(rng, PASTURE, 0.12)
+    main = pick(rng, PASTURE, 0.12) * np.float32(rng.uniform(0.95, 1.25))
     mottle = draw_noise(rng, SCENE_PX, cell_px=rng.uniform(50, 160), octaves=6, gain=0.6)
     texture = main[:, None, None] * (1 + np.float32(rng.uniform(0.04, 0.12)) * mottle)
     soil = pick(rng, SOIL, 0.12) - main
@@ -153,11 +155,13 @@ def paint_roads(ground: Ground) -> None:
         inset_px=8,
     )
     width = float(np.exp(rng.uniform(np.log(0.9), np.log(3.2))))
+    wide_water = _find_wide_water(ground)
     colour = pick(rng, DIRT_ROAD, 0.12)
     if rng.random() < 0.5:
         verge = draw_lines(lines, SCENE_PX, width_px=width * 2.5 + 2, softness_px=1.2)
-        ground.paint(verge * np.float32(0.6), pick(rng, PASTURE))
+        ground.paint(verge * np.float32(0.6) * (1 - wide_water), pick(rng, PASTURE))
     worn = draw_noise(rng, SCENE_PX, cell_px=30, octaves=3) * np.float32(0.12) + np.float32(0.85)
+    worn *= 1 - wide_water
     cover = draw_lines(lines, SCENE_PX, width_px=width) * worn
     ground.paint(cover, colour, "road")
     sides = _side_roads(ground, slots, lines) if rng.random() < 0.6 else []
@@ -165,6 +169,12 @@ def paint_roads(ground: Ground) -> None:
         cover = draw_lines(sides, SCENE_PX, width_px=max(1.0, width * 0.5)) * worn
         ground.paint(cover, colour, "road")
     ground.roads.extend(lines + sides)
+
+
+def _find_wide_water(ground: Ground) -> np.ndarray:
+    """Find water too wide for a bridge, as 0 or 1, shape (512, 512), float32."""
+    water = (ground.owner == INDEX["water"]).astype(np.uint8)
+    return cv2.morphologyEx(water, cv2.MORPH_OPEN, np.ones((17, 17), np.uint8)).astype(np.float32)
 
 
 def _side_roads(ground: Ground, slots: list[int], lines: list[np.ndarray]) -> list[np.ndarray]:
@@ -253,7 +263,7 @@ def _paint_town(ground: Ground, slot: int) -> None:
         column, row = np.round(place).astype(int)
         if 0 <= column < CHIP_PX and 0 <= row < CHIP_PX and inside[row, column] > 0.5:
             half = rng.uniform(0.9, 2.6, 2)
-            _paint_roof(ground, slot, place + (left, top), half, angle)
+            _paint_roof(ground, slot, place + CORNERS[slot], half, angle)
 
 
 def _paint_roof(
@@ -263,6 +273,8 @@ def _paint_roof(
     if min(local.min(), CHIP_PX - local.max()) < 4:
         return
     x0, y0 = np.floor(place).astype(int) - 4
+    if ground.owner[y0 + 4, x0 + 4] == INDEX["water"]:
+        return
     axis = np.arange(9, dtype=np.float32)
     dx, dy = axis[None] + np.float32(x0 - place[0]), axis[:, None] + np.float32(y0 - place[1])
     u = np.abs(dx * np.float32(np.cos(angle)) + dy * np.float32(np.sin(angle)))

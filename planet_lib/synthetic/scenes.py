@@ -139,7 +139,7 @@ def _render(rng: np.random.Generator, planned: list[str], scene: int) -> list[Sy
     light = sunlight * np.float32(np.exp(rng.normal(0, 0.15)))
     tint = np.exp(rng.normal(0, [0.05, 0.04, 0.07]))
     if rng.random() < 0.05:
-        tint *= [1.25, 1.05, 0.55]
+        tint *= [1.15, 1.0, 0.65]
     focus_px = rng.uniform(0.45, 0.85)
     planes = [
         np.clip(blur(colour, focus_px) * (light * np.float32(gain)), 0, 1)

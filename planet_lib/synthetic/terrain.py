@@ -76,7 +76,7 @@ def paint_open_land(ground: Ground, label: str | None) -> None:
         ground.owner[:] = 255
     trees = _draw_crowns(rng, rng.uniform(1.2, 2.0))
     dense = draw_noise(rng, SCENE_PX, cell_px=120, octaves=3)
-    shrubs = ramp(trees + dense * np.float32(0.6), *around(rng.uniform(1.6, 3.0), 0.5))
+    shrubs = ramp(trees + dense * np.float32(0.6), *around(rng.uniform(2.2, 3.4), 0.6))
     ground.paint(shrubs * np.float32(0.8), pick(rng, FOREST) * 1.3)
 
 
@@ -141,8 +141,8 @@ def _paint_lake(ground: Ground) -> None:
 
 def _paint_river(ground: Ground, slots: list[int]) -> None:
     rng = ground.rng
-    widest = 12 if ground.slots("artisinal_mine") else 100
-    width = float(np.exp(rng.uniform(np.log(2.2), np.log(widest))))
+    widest = 12 if ground.slots("artisinal_mine") else 160
+    width = float(np.exp(rng.uniform(np.log(2.5), np.log(widest))))
     wave = max(50.0, 9 * width) * rng.uniform(0.7, 1.6)
     lines = route_through(
         rng,
@@ -152,7 +152,8 @@ def _paint_river(ground: Ground, slots: list[int]) -> None:
         inset_px=min(width / 2 + 6, 100),
     )
     ground.streams.extend(lines)
-    away = measure_distance(lines, SCENE_PX)
+    oxbow = len(slots) == 4 and 5 < width < 60 and rng.random() < 0.35
+    away = measure_distance([*lines, _bend_oxbow(rng, width)] if oxbow else lines, SCENE_PX)
     swell = draw_noise(rng, SCENE_PX, cell_px=50, octaves=4)
     away += np.float32(min(width * 0.12, 5)) * swell
     half = np.float32(width / 2)
@@ -165,10 +166,18 @@ def _paint_river(ground: Ground, slots: list[int]) -> None:
     ground.paint(ramp(half - away, -1, 1), _water_colour(ground), "water")
 
 
+def _bend_oxbow(rng: np.random.Generator, width_px: float) -> np.ndarray:
+    """Bend a cut-off arm of a river, as points (x, y) of shape (K, 2)."""
+    angle = np.linspace(0, rng.uniform(3.0, 5.0), 40) + rng.uniform(0, 2 * np.pi)
+    radius = width_px * rng.uniform(1.2, 2.0) + 10
+    shape = np.stack([np.cos(angle), rng.uniform(0.5, 1.0) * np.sin(angle)], -1)
+    return rng.uniform(60, SCENE_PX - 60, 2) + radius * shape
+
+
 def _water_colour(ground: Ground) -> np.ndarray:
     """Colour water evenly, with faint plumes of silt; shape (3, 512, 512)."""
     rng = ground.rng
-    colour = pick(rng, SILT if rng.random() < 0.55 else DARK_WATER, 0.15)
+    colour = pick(rng, SILT if rng.random() < 0.65 else DARK_WATER, 0.15)
     plumes = draw_noise(rng, SCENE_PX, cell_px=200, octaves=3) * np.float32(rng.uniform(0, 0.05))
     return colour[:, None, None] * (1 + plumes)
 

@@ -1,0 +1,28 @@
+"""Contrast equalisation, which the origin adds to haze removal."""
+
+import cv2
+import numpy as np
+
+from planet_lib.haze.checks import check_image
+
+
+def equalize_contrast(image: np.ndarray) -> np.ndarray:
+    """Equalize the local contrast of the lightness (CLAHE), as the origin does after dehazing.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255. L of LAB is equalized in 8 x 8 tiles with clip limit 3, the origin's values.
+
+    References
+    ----------
+    K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV, 1994.
+    """
+    lightness, a, b = cv2.split(cv2.cvtColor(check_image(image), cv2.COLOR_RGB2LAB))
+    lightness = cv2.createCLAHE(clipLimit=3.0, tileGridSize=(8, 8)).apply(lightness)
+    return cv2.cvtColor(cv2.merge([lightness, a, b]), cv2.COLOR_LAB2RGB)

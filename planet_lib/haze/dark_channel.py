@@ -1,0 +1,215 @@
+"""He's dark channel prior, step by step.
+
+References
+----------
+.. [1] K. He, J. Sun, X. Tang, "Single Image Haze Removal Using Dark Channel Prior", TPAMI 33(12),
+   2011, equation 1. https://doi.org/10.1109/TPAMI.2010.168
+.. [2] K. He, J. Sun, X. Tang, "Guided Image Filtering", TPAMI 35(6), 2013.
+   https://doi.org/10.1109/TPAMI.2012.213
+"""
+
+from functools import partial, reduce
+
+import cv2
+import numpy as np
+
+from planet_lib.haze.checks import check_image, check_share
+
+
+def dehaze_dark_channel(
+    image: np.ndarray,
+    *,
+    patch_px: int = 15,
+    omega: float = 0.95,
+    t0: float = 0.1,
+    radius_px: int = 20,
+    epsilon: float = 1e-3,
+) -> np.ndarray:
+    """Remove haze with He's dark channel prior, refined by the guided filter.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255.
+    patch_px : int
+        Side of the dark channel's patch in pixels, odd; 15 in [1]_.
+    omega : float
+        Share of the haze that is removed, above 0 and up to 1; 0.95 in [1]_, equation 12.
+    t0 : float
+        Lower bound of the transmission, above 0 and up to 1; 0.1 in [1]_, equation 22.
+    radius_px, epsilon : int and float
+        Radius in pixels and regularization of the guided filter; 20 and 0.001 in [2]_, for haze
+        removal.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255.
+
+    References
+    ----------
+    [1]_ and [2]_ of the module.
+    """
+    airlight = estimate_airlight(image, compute_dark_channel(image, patch_px=patch_px))
+    transmission = estimate_transmission(image, airlight, patch_px=patch_px, omega=omega)
+    refined = refine_transmission(transmission, image, radius_px=radius_px, epsilon=epsilon)
+    return recover_radiance(image, refined, airlight, t0=t0)
+
+
+def compute_dark_channel(image: np.ndarray, *, patch_px: int = 15) -> np.ndarray:
+    """Compute the dark channel: the smallest value of any channel in the patch around a pixel.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255.
+    patch_px : int
+        Side of the square patch in pixels, odd. It is cut at the border.
+
+    Returns
+    -------
+    ndarray of shape (H, W), uint8
+        0 to 255. Without haze it is near 0.
+
+    References
+    ----------
+    [1]_ of the module, equation 5.
+    """
+    return _erode(reduce(cv2.min, cv2.split(check_image(image))), patch_px)
+
+
+def estimate_airlight(image: np.ndarray, dark_channel: np.ndarray) -> np.ndarray:
+    """Estimate the colour of the airlight where the dark channel is brightest.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255.
+    dark_channel : ndarray of shape (H, W), uint8
+        As `compute_dark_channel` returns it.
+
+    Returns
+    -------
+    ndarray of shape (3,), float32
+        RGB, 1 to 255: the mean of the lightest pixels of `image` among the brightest 0.1 % of the
+        dark channel, at least one level so that it can divide.
+
+    References
+    ----------
+    [1]_ of the module, "Estimating the Atmospheric Light".
+    """
+    image = check_image(image)
+    rank = dark_channel.size - max(1, dark_channel.size // 1000)
+    haziest = image[dark_channel >= np.partition(dark_channel, rank, axis=None)[rank]]
+    lightness = haziest.sum(axis=1)
+    return np.maximum(haziest[lightness == lightness.max()].mean(axis=0, dtype=np.float32), 1)
+
+
+def estimate_transmission(
+    image: np.ndarray, airlight: np.ndarray, *, patch_px: int = 15, omega: float = 0.95
+) -> np.ndarray:
+    """Estimate the transmission from the dark channel of the image divided by the airlight.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255.
+    airlight : ndarray of shape (3,), float
+        RGB, above 0, up to 255.
+    patch_px : int
+        Side of the square patch in pixels, odd.
+    omega : float
+        Share of the haze that is removed, above 0 and up to 1.
+
+    Returns
+    -------
+    ndarray of shape (H, W), float32
+        1 - `omega` (all haze) to 1 (no haze), constant over patches.
+
+    References
+    ----------
+    [1]_ of the module, equation 12.
+    """
+    check_share("omega", omega)
+    planes = zip(cv2.split(check_image(image)), np.float32(airlight), strict=True)
+    haze = reduce(np.minimum, (plane / light for plane, light in planes))
+    return 1 - np.float32(omega) * np.minimum(_erode(haze, patch_px), 1)
+
+
+def refine_transmission(
+    transmission: np.ndarray, image: np.ndarray, *, radius_px: int = 20, epsilon: float = 1e-3
+) -> np.ndarray:
+    """Make the transmission follow the edges of the image with the guided filter.
+
+    Parameters
+    ----------
+    transmission : ndarray of shape (H, W), float32
+        0 to 1.
+    image : ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255; its gray value, scaled to 0 to 1, is the guide.
+    radius_px : int
+        The filter's windows have sides of ``2 * radius_px + 1`` pixels and mirror the border.
+    epsilon : float
+        Variance of the guide below which a window is smoothed.
+
+    Returns
+    -------
+    ndarray of shape (H, W), float32
+        0 to 1.
+
+    References
+    ----------
+    [2]_ of the module, algorithm 1.
+    """
+    if radius_px < 1:
+        raise ValueError(f"radius_px is {radius_px}; allowed: from 1, such as 20")
+    if epsilon <= 0:
+        raise ValueError(f"epsilon is {epsilon}; allowed: above 0, such as 0.001")
+    side = 2 * radius_px + 1
+    mean = partial(cv2.boxFilter, ddepth=-1, ksize=(side, side), borderType=cv2.BORDER_REFLECT)
+    guide = cv2.cvtColor(check_image(image), cv2.COLOR_RGB2GRAY) / np.float32(255)
+    mean_guide, mean_transmission = mean(guide), mean(transmission)
+    variance = mean(guide * guide) - mean_guide * mean_guide
+    covariance = mean(guide * transmission) - mean_guide * mean_transmission
+    slope = covariance / (variance + np.float32(epsilon))
+    offset = mean_transmission - slope * mean_guide
+    return np.clip(mean(slope) * guide + mean(offset), 0, 1)
+
+
+def recover_radiance(
+    image: np.ndarray, transmission: np.ndarray, airlight: np.ndarray, *, t0: float = 0.1
+) -> np.ndarray:
+    """Recover the scene radiance from the haze model.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255.
+    transmission : ndarray of shape (H, W), float32
+        0 to 1.
+    airlight : ndarray of shape (3,), float
+        RGB, 0 to 255.
+    t0 : float
+        Lower bound of the transmission, above 0 and up to 1: it keeps noise from being amplified.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255, rounded.
+
+    References
+    ----------
+    [1]_ of the module, equation 22.
+    """
+    check_share("t0", t0)
+    bounded = np.maximum(transmission, np.float32(t0))
+    planes = zip(cv2.split(check_image(image)), np.float32(airlight), strict=True)
+    radiance = (np.rint((plane - light) / bounded + light) for plane, light in planes)
+    return cv2.merge([np.clip(plane, 0, 255).astype(np.uint8) for plane in radiance])
+
+
+def _erode(plane: np.ndarray, patch_px: int) -> np.ndarray:
+    """Take the smallest value of the patch around each pixel."""
+    if patch_px < 1 or patch_px % 2 == 0:
+        raise ValueError(f"patch_px is {patch_px}; allowed: odd numbers from 1, such as 15")
+    return cv2.erode(plane, np.ones((patch_px, patch_px), np.uint8))

@@ -1,0 +1,139 @@
+"""The origin's method and its measure of haziness, to the bit.
+
+The origin cites the dark channel prior, but takes a pixel's own value where the prior takes the
+smallest of its window, and one airlight for all channels.
+"""
+
+from functools import cache, reduce
+
+import cv2
+import numpy as np
+
+from planet_lib.haze.checks import check_image
+
+ORIGIN_WINDOW_PX = 20
+ORIGIN_OMEGA = 0.95
+ORIGIN_T0 = 0.55
+
+
+def dehaze_origin(image: np.ndarray) -> np.ndarray:
+    """Remove haze as the origin does, to the bit.
+
+    The origin cites the dark channel prior, but takes a pixel's own value where the prior takes the
+    smallest of its window, and one airlight for all channels.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255, truncated.
+    """
+    table = _tabulate_radiance(estimate_airlight_origin(image))
+    row = _find_dark_values(image).astype(np.uint16) << 8
+    return cv2.merge([np.take(table, row | plane) for plane in cv2.split(image)])
+
+
+def estimate_airlight_origin(image: np.ndarray) -> float:
+    """Estimate the airlight as the origin does.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255.
+
+    Returns
+    -------
+    float
+        The largest gray value, 0 to 255, among the pixels that are brightest in the channel that
+        holds the chip's smallest value.
+    """
+    image = check_image(image)
+    red, green, blue = cv2.split(image)
+    darkest = np.argmin(reduce(cv2.min, (blue, green, red)))
+    plane = min(blue, green, red, key=lambda plane: plane.flat[darkest])
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return float(gray[plane == plane.max()].max())
+
+
+def estimate_transmission_origin(image: np.ndarray, airlight: float) -> np.ndarray:
+    """Estimate the transmission as the origin does.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255.
+    airlight : float
+        As `estimate_airlight_origin` returns it. At 0, where the origin divides by zero, there is
+        no haze.
+
+    Returns
+    -------
+    ndarray of shape (H, W), float64
+        0.55 to 1.
+    """
+    return _tabulate_transmission(airlight)[_find_dark_values(image)]
+
+
+def measure_haziness(image: np.ndarray) -> tuple[float, float]:
+    """Measure how hazy a chip is, as the origin does before it classifies the weather.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255.
+
+    Returns
+    -------
+    haziness : float
+        0 (clear) to about 1 (hazy), and 0 where the airlight is 0.
+    airlight : float
+        As `estimate_airlight_origin` returns it.
+    """
+    image = check_image(image)
+    airlight = estimate_airlight_origin(image)
+    if airlight == 0:
+        return 0.0, airlight
+    planes = cv2.split(image)
+    darkness = reduce(cv2.min, planes).mean()
+    contrast = reduce(cv2.max, planes).mean() - darkness
+    exponent = 5.1 * (airlight - darkness) / airlight + 2.9 * contrast / airlight
+    return float(np.exp(-0.5 * exponent)), airlight
+
+
+def _find_dark_values(image: np.ndarray) -> np.ndarray:
+    """Find each pixel's value in the channel that holds its window's first smallest value.
+
+    The origin scans the window by rows, and a pixel's channels from blue to red.
+    """
+    planes = np.stack(cv2.split(check_image(image))[::-1])
+    blue, green, _ = planes
+    smallest = planes.min(axis=0)
+    pixels = smallest.size
+    # A key orders pixels by value, then by position: one erosion finds both. float32 holds 24 bits.
+    floating, integer = (np.float32, np.int32) if pixels <= 2**16 else (np.float64, np.int64)
+    position = np.arange(pixels, dtype=integer).reshape(smallest.shape)
+    key = smallest * floating(pixels) + position.astype(floating)
+    window = np.ones((ORIGIN_WINDOW_PX, ORIGIN_WINDOW_PX), np.uint8)
+    anchor = (ORIGIN_WINDOW_PX // 2, ORIGIN_WINDOW_PX // 2)
+    first = cv2.erode(key, window, anchor=anchor).astype(integer) % integer(pixels)
+    channel = np.select([blue == smallest, green == smallest], [0, 1], default=2)
+    return np.take(planes, np.take(channel, first) * pixels + position)
+
+
+def _tabulate_transmission(airlight: float) -> np.ndarray:
+    """Tabulate the origin's transmission over the 256 values of the window's channel."""
+    if airlight == 0:
+        return np.ones(256)
+    return np.maximum(1 - ORIGIN_OMEGA * np.arange(256) / airlight, ORIGIN_T0)
+
+
+@cache
+def _tabulate_radiance(airlight: float) -> np.ndarray:
+    """Tabulate the origin's radiance at ``256 * value in the window's channel + value``."""
+    transmission = _tabulate_transmission(airlight)[:, np.newaxis]
+    radiance = (np.arange(256) - airlight) / transmission + airlight
+    return np.clip(radiance, 0, 255).astype(np.uint8).ravel()
