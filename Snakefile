@@ -178,7 +178,7 @@ rule evaluate_runs:
         expand("models/{run}/run.json", run=RUNS),
         "data/statistics.csv",
         NOTEBOOKS / "04_evaluate.ipynb",
-        library("baselines.py", "scoring.py", "figures/evaluation.py", "figures/style.py"),
+        library("baselines.py", "evaluation.py", "scoring.py", "figures/evaluation.py", "figures/style.py"),
     output:
         "notebooks/04_evaluate.ipynb",
         "results/evaluate.json",
@@ -195,7 +195,7 @@ rule find_mines:
     input:
         "results/evaluate.json",
         NOTEBOOKS / "05_find_mines.ipynb",
-        library("scoring.py", "figures/mines.py", "figures/style.py"),
+        library("scoring.py", "submission.py", "figures/mines.py", "figures/style.py"),
     output:
         "notebooks/05_find_mines.ipynb",
         "results/find_mines.json",

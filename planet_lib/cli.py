@@ -76,15 +76,15 @@ def _dehaze(options: argparse.Namespace) -> None:
 
 
 def _execute(options: argparse.Namespace) -> None:
-    from planet_lib.execution import execute_notebook
+    from planet_lib.execution import execute_notebook, locate_unfinished
 
     try:
         execute_notebook(options.notebook, options.executed, json.loads(options.parameters))
     except StageError as error:
-        unfinished = options.executed.parents[1] / "unfinished" / options.executed.name
+        unfinished = locate_unfinished(options.executed)
         page = unfinished.with_suffix(".html")
         _render_page(unfinished, page)
-        raise StageError(f"{error}; as a page: {page.resolve()}") from None
+        raise StageError(f"{error}; as a page: {page}") from None
 
 
 def _render(options: argparse.Namespace) -> None:

@@ -59,10 +59,12 @@ def execute_notebook(notebook: Path, executed: Path, parameters: Mapping[str, ob
     for name in parameters:
         if name not in known:
             raise ConfigError(f"{notebook}: no parameter {name!r}; {suggest(name, known)}")
-    unfinished = executed.parents[1] / "unfinished" / executed.name
+    unfinished = locate_unfinished(executed)
     for folder in (executed.parent, unfinished.parent):
         folder.mkdir(parents=True, exist_ok=True)
     executed.unlink(missing_ok=True)
+    for left in unfinished.parent.glob(f"{executed.stem}.*"):
+        left.unlink()
     chatter = unfinished.with_suffix(".stderr.txt")
     try:
         with tempfile.TemporaryDirectory(prefix="planet-") as sockets, _divert_stderr(chatter):
@@ -88,6 +90,11 @@ def execute_notebook(notebook: Path, executed: Path, parameters: Mapping[str, ob
         ) from None
     chatter.unlink()
     os.replace(unfinished, executed)
+
+
+def locate_unfinished(executed: Path) -> Path:
+    """Say where the copy of a notebook stands while, or if, it is not whole."""
+    return executed.resolve().parents[1] / "unfinished" / executed.name
 
 
 @contextmanager

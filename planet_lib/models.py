@@ -188,9 +188,7 @@ def save_model(model: keras.Model, folder: Path) -> list[Path]:
     files = [folder / "model.keras", folder / ORIGIN_FILES[model.name]]
     logger = logging.getLogger("absl")
     level = logger.level
-    logger.setLevel(
-        logging.ERROR
-    )  # Keras warns that HDF5 is an old format
+    logger.setLevel(logging.ERROR)  # Keras warns that HDF5 is an old format
     for file in files:
         model.save(file)
     logger.setLevel(level)

@@ -7,10 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from planet_lib.chips import CHIP_PX
 from planet_lib.store import store_chips
+
+# The same examples everywhere, however slow the machine, and no folder of found ones.
+settings.register_profile("planet", derandomize=True, deadline=None, database=None)
+settings.load_profile("planet")
 
 SAMPLE = Path(__file__).parents[2] / "shared" / "planet_sample"
 BLOCK_PX = 64

@@ -1,12 +1,13 @@
 """Figures of haze removal: its steps, before and after, and what it changes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from planet_lib.figures.style import FOREST, MUTED, OCHRE, draw_chip, make_figure
+from planet_lib.labels import WEATHER
 
 
 def plot_steps(steps: Sequence[tuple[str, np.ndarray]]) -> Figure:
@@ -23,20 +24,20 @@ def plot_steps(steps: Sequence[tuple[str, np.ndarray]]) -> Figure:
     return figure
 
 
-def plot_before_after(rows: Sequence[tuple[str, Sequence[tuple[str, np.ndarray]]]]) -> Figure:
+def plot_before_after(rows: Sequence[tuple[str, Mapping[str, np.ndarray]]]) -> Figure:
     """Plot chips, a row each, as taken and after each method.
 
     Parameters
     ----------
-    rows : sequence of (str, sequence of (str, ndarray of shape (H, W, 3)))
+    rows : sequence of (str, mapping of str to ndarray of shape (H, W, 3))
         What the chip is, and its named pictures.
     """
     columns = len(rows[0][1])
     height_in = 0.3 + (0.1 + 7.4 / columns) * len(rows)
     figure, axes = make_figure(len(rows), columns, height_in=height_in, squeeze=False)
     for number, (row, (title, pictures)) in enumerate(zip(axes, rows, strict=True)):
-        for cell, (name, picture) in zip(row, pictures, strict=True):
-            draw_chip(cell, picture, "" if number else name)
+        for cell, (name, picture) in zip(row, pictures.items(), strict=True):
+            draw_chip(cell, picture, "" if number else name.replace("_", " "))
         row[0].text(
             -0.06, 0.5, title, transform=row[0].transAxes, rotation=90, va="center", ha="right",
             fontsize=9,
@@ -54,7 +55,7 @@ def plot_haziness_change(before: pd.DataFrame, after: pd.DataFrame, weather: pd.
     weather : Series of N rows, str
     """
     figure, panels = make_figure(1, 2, height_in=2.8, sharey=True)
-    names = [name for name in weather.unique() if name]
+    names = [label for label in WEATHER if (weather == label).any()]
     for axes, (column, text) in zip(
         panels,
         (("haziness", "haziness w (0-1)"), ("value_std", "contrast (grey levels, 0-255)")),

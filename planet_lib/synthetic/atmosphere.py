@@ -6,7 +6,8 @@ import numpy as np
 from planet_lib.synthetic.fields import blur, draw_noise, ramp
 from planet_lib.synthetic.ground import CHIP_PX, CORNERS, SCENE_PX
 
-LEAST_CLOUD = 0.004
+LEAST_CUMULUS = 0.004
+LEAST_OVERCAST = 0.9
 NOISE_LEVELS = 9.0
 
 
@@ -60,9 +61,8 @@ def _draw_cumulus(rng: np.random.Generator) -> np.ndarray:
     corners = np.float32(levels).reshape(2, 2)
     threshold = cv2.resize(corners, (SCENE_PX, SCENE_PX), interpolation=cv2.INTER_LINEAR)
     cloud = ramp(puffs - threshold, -0.05, rng.uniform(0.4, 2.4))
-    for left, top in CORNERS:
-        if (cloud[top : top + CHIP_PX, left : left + CHIP_PX] > 0.3).mean() < LEAST_CLOUD:
-            return _draw_cumulus(rng)
+    if _least_share(cloud > 0.3) < LEAST_CUMULUS:
+        return _draw_cumulus(rng)
     return np.sqrt(blur(cloud, 0.8)) * np.float32(rng.uniform(0.75, 1.0))
 
 
@@ -73,7 +73,13 @@ def _draw_overcast(rng: np.random.Generator) -> np.ndarray:
         base, contrast = rng.uniform(0.02, 0.12), np.exp(rng.uniform(np.log(0.002), np.log(0.03)))
     else:
         base, contrast = rng.uniform(0.1, 0.25), rng.uniform(0.05, 0.25)
-    return np.clip(np.float32(base) + np.float32(contrast) * billow, 0.0, 0.6)
+    through = np.clip(np.float32(base) + np.float32(contrast) * billow, 0.0, 0.6)
+    return through if _least_share(through < 0.5) >= LEAST_OVERCAST else _draw_overcast(rng)
+
+
+def _least_share(mask: np.ndarray) -> float:
+    """Measure the share of a mask in the chip that has least of it."""
+    return min(mask[y : y + CHIP_PX, x : x + CHIP_PX].mean() for x, y in CORNERS)
 
 
 def draw_airlight(rng: np.random.Generator, weather: str) -> np.ndarray:

@@ -33,7 +33,8 @@ def write_dataset(
 ) -> None:
     """Write a synthetic data set in the layout of Kaggle's.
 
-    The same arguments give the same bytes, whatever the number of workers. A run that was killed
+    The same arguments give the same bytes, whatever the number of workers, as long as the versions
+    of NumPy and OpenCV and the kind of processor are the same. A run that was killed
     goes on where it stopped: chips that are there are kept, and the tables come last. Four
     consecutive chips are neighbours in one scene; no scene has both labelled and unlabelled chips.
 

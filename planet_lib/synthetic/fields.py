@@ -68,7 +68,8 @@ def around(centre: float, width: float) -> tuple[float, float]:
 
 def blur(field: np.ndarray, sigma_px: float) -> np.ndarray:
     """Blur with a Gaussian, mirrored at the border."""
-    return cv2.GaussianBlur(field, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101)
+    side = 2 * int(np.ceil(2.5 * sigma_px)) + 1
+    return cv2.GaussianBlur(field, (side, side), sigma_px, borderType=cv2.BORDER_REFLECT_101)
 
 
 def measure_distance(lines: list[np.ndarray], size_px: int) -> np.ndarray:

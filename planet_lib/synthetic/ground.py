@@ -11,6 +11,7 @@ from planet_lib.synthetic.fields import bend_line
 
 CHIP_PX = 256
 SCENE_PX = 2 * CHIP_PX
+NOBODY = 255
 RING = (0, 1, 3, 2)
 CORNERS = ((0, 0), (CHIP_PX, 0), (0, CHIP_PX), (CHIP_PX, CHIP_PX))
 
@@ -29,7 +30,7 @@ class Ground:
     colour : ndarray of shape (3, 512, 512), float32
         Surface radiance from 0 to 1, RGB.
     owner : ndarray of shape (512, 512), uint8
-        Index into `planet_lib.labels.LABELS` of the label a pixel shows.
+        Index into `planet_lib.labels.LABELS` of the label a pixel shows, or `NOBODY`.
     streams : list of ndarray of shape (K, 2), float64
         Centre lines of the rivers, (x, y) in pixels.
     roads : list of ndarray of shape (K, 2), float64

@@ -35,17 +35,16 @@ def paint_agriculture(ground: Ground) -> None:
     if everywhere:
         cover = np.ones((SCENE_PX, SCENE_PX), np.float32)
     else:
+        _paint_regrowth(ground)
         share = rng.beta(2.2, 1.2) if ground.slots("road") else rng.beta(1.2, 1.6)
         ragged = draw_noise(rng, SCENE_PX, cell_px=rng.uniform(80, 260), octaves=5, gain=0.5)
         cover = ramp(ragged, *around(np.quantile(ragged[::8, ::8], 1 - share), 0.12))
         if rng.random() < 0.6:
             cover *= _parcels(ground, share=rng.uniform(0.5, 1.0))[1]
-    if not everywhere:
-        _paint_regrowth(ground)
     ground.paint(cover * np.float32(rng.uniform(0.8, 1.0)), texture, "agriculture")
     for slot in slots:
         left, top = CORNERS[slot]
-        if cover[top : top + 256, left : left + 256].mean() < 0.06:
+        if cover[top : top + CHIP_PX, left : left + CHIP_PX].mean() < 0.06:
             radius = rng.uniform(22, 60)
             x, y = ground.place(slot, radius)
             patch = draw_blob(rng, radius, roughness=0.4)
@@ -188,12 +187,14 @@ def _side_roads(ground: Ground, slots: list[int], lines: list[np.ndarray]) -> li
             k = int(np.searchsorted(length, along))
             start, step = line[k], line[min(k + 1, len(line) - 1)] - line[k]
             normal = np.array([-step[1], step[0]]) / max(np.hypot(*step), 1e-6)
-            reach = rng.uniform(20, 160) * rng.choice([-1, 1])
-            slot = int(start[0] >= 256) + 2 * int(start[1] >= 256)
-            if slot in slots:
-                left, top = CORNERS[slot]
-                end = np.clip(start + reach * normal, [left + 5, top + 5], [left + 250, top + 250])
-                sides.append(np.stack([start, end]))
+            reach = rng.uniform(20, 160) * rng.choice([-1, 1]) * normal
+            slot = int(start[0] >= CHIP_PX) + 2 * int(start[1] >= CHIP_PX)
+            local = start - CORNERS[slot]
+            room = np.where(reach > 0, CHIP_PX - 5 - local, local - 5) / np.maximum(
+                np.abs(reach), 1e-6
+            )
+            if slot in slots and room.min() > 0.1:
+                sides.append(np.stack([start, start + min(1, room.min()) * reach]))
     return sides
 
 

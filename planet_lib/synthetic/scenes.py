@@ -29,7 +29,8 @@ class SyntheticChip:
     Attributes
     ----------
     image : ndarray of shape (256, 256, 3), uint8
-        RGB: ``radiance * t + airlight * (1 - t)`` with sensor noise, not yet compressed.
+        RGB: ``J t + A (1 - t)`` with sensor noise, cut off where the sensor saturates; not yet
+        compressed.
     radiance : ndarray of shape (256, 256, 3), float32, 0 to 1
         J, the light from the ground as without any air; cloud shadows are part of it.
     transmission : ndarray of shape (256, 256), float32, 0 to 1
@@ -69,7 +70,7 @@ def synthesize_chip(
         At least 0.
     tags : str, optional
         Space-separated labels that the chip shall show, one of them the weather. Without them the
-        labels are drawn from the real distribution.
+        labels are drawn from the real distribution. The chip's own ``tags`` name what is visible.
     enrich : float, 0 to 1
         Chance that the scene is drawn from a distribution rich in rare labels.
 
@@ -90,12 +91,10 @@ def synthesize_chip(
     'clear primary water'
     """
     scene, slot = divmod(index, CHIPS_PER_SCENE)
-    return synthesize_scene(seed, scene, enrich=enrich, fixed=(slot, tags))[slot]
+    return _make_scene(seed, scene, enrich, slot, tags)[slot]
 
 
-def synthesize_scene(
-    seed: int, scene: int, *, enrich: float = 0.0, fixed: tuple[int, str | None] = (0, None)
-) -> list[SyntheticChip]:
+def synthesize_scene(seed: int, scene: int, *, enrich: float = 0.0) -> list[SyntheticChip]:
     """Make the four chips of one scene, in rows from its upper left.
 
     Parameters
@@ -104,18 +103,28 @@ def synthesize_scene(
         At least 0.
     enrich : float, 0 to 1
         See `synthesize_chip`.
-    fixed : tuple of int and str
-        A chip, 0 to 3, and the tags it shall have.
 
     Returns
     -------
     list of SyntheticChip, length 4
+        They join at their borders.
+
+    Raises
+    ------
+    ValueError
+        `seed` or `scene` is negative, or `enrich` is outside 0 to 1.
     """
+    return _make_scene(seed, scene, enrich, 0, None)
+
+
+def _make_scene(
+    seed: int, scene: int, enrich: float, slot: int, tags: str | None
+) -> list[SyntheticChip]:
+    """Render a scene until every chip shows its planned labels, and no others."""
     if min(seed, scene) < 0:
         raise ValueError(f"seed and index must be at least 0, got {seed} and scene {scene}")
     if not 0 <= enrich <= 1:
         raise ValueError(f"enrich must be from 0 to 1, got {enrich}")
-    slot, tags = fixed
     rng = np.random.default_rng([seed, scene])
     planned = draw_tags(rng, enrich=enrich, tags=tags)
     if tags is not None:
@@ -133,13 +142,13 @@ def _render(rng: np.random.Generator, planned: list[str], scene: int) -> list[Sy
     if weather == "cloudy":
         terrain.paint_canopy(ground)
     else:
-        paint_ground(ground)
+        _paint_ground(ground)
     transmission, sunlight = atmosphere.draw_transmission(rng, weather, ground.sun)
     airlight = atmosphere.draw_airlight(rng, weather)
     light = sunlight * np.float32(np.exp(rng.normal(0, 0.15)))
     tint = np.exp(rng.normal(0, [0.05, 0.04, 0.07]))
-    if rng.random() < 0.05:
-        tint *= [1.15, 1.0, 0.65]
+    if rng.random() < 0.03:
+        tint *= [1.1, 1.0, 0.7]
     focus_px = rng.uniform(0.45, 0.85)
     planes = [
         np.clip(blur(colour, focus_px) * (light * np.float32(gain)), 0, 1)
@@ -167,7 +176,7 @@ def _render(rng: np.random.Generator, planned: list[str], scene: int) -> list[Sy
     return chips
 
 
-def paint_ground(ground: Ground) -> None:
+def _paint_ground(ground: Ground) -> None:
     """Paint a scene from the canopy up."""
     terrain.paint_canopy(ground)
     if not ground.slots("primary") and not ground.slots("agriculture"):

@@ -12,7 +12,7 @@ from planet_lib.synthetic.fields import (
     ramp,
     standardize,
 )
-from planet_lib.synthetic.ground import SCENE_PX, Ground, route_through
+from planet_lib.synthetic.ground import NOBODY, SCENE_PX, Ground, route_through
 
 FOREST = np.float32([[20, 37, 30], [24, 39, 35], [27, 40, 26], [21, 41, 35], [31, 41, 31]]) / 255
 SAVANNA = np.float32([[116, 100, 78], [132, 114, 94], [106, 94, 70], [112, 88, 68]]) / 255
@@ -68,12 +68,12 @@ def _draw_crowns(rng: np.random.Generator, radius_px: float) -> np.ndarray:
 
 
 def paint_open_land(ground: Ground, label: str | None) -> None:
-    """Cover the whole scene with savanna or bare soil."""
+    """Cover the whole scene with savanna or bare soil, as a label or as none."""
     rng = ground.rng
     cover = np.ones((SCENE_PX, SCENE_PX), np.float32)
     ground.paint(cover, _soil(ground, SAVANNA), label)
     if label is None:
-        ground.owner[:] = 255
+        ground.owner[:] = NOBODY
     trees = _draw_crowns(rng, rng.uniform(1.2, 2.0))
     dense = draw_noise(rng, SCENE_PX, cell_px=120, octaves=3)
     shrubs = ramp(trees + dense * np.float32(0.6), *around(rng.uniform(2.2, 3.4), 0.6))
@@ -88,19 +88,17 @@ def paint_bare_ground(ground: Ground) -> None:
         return
     texture = _soil(ground, SAVANNA)
     for slot in slots:
-        radius = rng.uniform(25, 80)
-        _blob(ground, slot, radius, texture, "bare_ground")
+        _paint_bare_patch(ground, slot, rng.uniform(25, 80), texture)
         if rng.random() < 0.4:
-            _blob(ground, slot, rng.uniform(10, 30), texture, "bare_ground")
+            _paint_bare_patch(ground, slot, rng.uniform(10, 30), texture)
 
 
-def _blob(ground: Ground, slot: int, radius: float, texture: np.ndarray, label: str) -> None:
-    x, y = ground.place(slot, 1.3 * radius)
-    cover = draw_blob(ground.rng, radius, roughness=0.5)
-    left, top = int(x - cover.shape[1] / 2), int(y - cover.shape[0] / 2)
-    height, width = cover.shape
-    padded = texture[:, :height, :width]
-    ground.paint(cover, padded, label, at=(left, top))
+def _paint_bare_patch(ground: Ground, slot: int, radius_px: float, texture: np.ndarray) -> None:
+    x, y = ground.place(slot, 1.3 * radius_px)
+    cover = draw_blob(ground.rng, radius_px, roughness=0.5)
+    size = len(cover)
+    at = (int(x) - size // 2, int(y) - size // 2)
+    ground.paint(cover, texture[:, :size, :size], "bare_ground", at=at)
 
 
 def paint_water(ground: Ground) -> None:

@@ -1,0 +1,43 @@
+# What a user calls; each target sets up .venv from the lock first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NAME ?= default
+PROFILE ?= default
+DATA ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help report test lab bench lock
+
+help: ## say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  DATA=folder    chips in Kaggle's layout (default: synthetic chips)"
+	@echo "  NAME=name      of the report, a folder below reports/ (default: default)"
+	@echo "  PROFILE=name   a file of config/: $(basename $(notdir $(wildcard config/*.yaml))) (default: default)"
+
+report: $(VENV)/ready ## make the report, or what is not up to date of it
+	@$(BIN)/planet report --name '$(NAME)' --profile '$(PROFILE)' $(if $(DATA),--data '$(DATA)')
+
+test: $(VENV)/ready ## run all tests
+	@$(BIN)/python -m pytest -q
+
+lab: $(VENV)/ready ## open JupyterLab on the notebooks
+	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+bench: $(VENV)/ready ## print the benchmarks
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+lock: pyproject.toml ## resolve requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --quiet --output-file requirements.lock
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON); install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
+		echo "error: $$($(PYTHON) --version) cannot run this; install Python 3.11 to 3.13 and call make PYTHON=python3.11" >&2; exit 1; }
+	@echo "setting up $(VENV) (once: a minute or two, 2.6 GB)"
+	@$(PYTHON) -m venv $(VENV) || { echo "error: no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
