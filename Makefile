@@ -23,7 +23,7 @@ test: $(VENV)/ready ## run all tests
 	@$(BIN)/python -m pytest -q
 
 lab: $(VENV)/ready ## open JupyterLab on the notebooks
-	@$(BIN)/jupyter lab --notebook-dir=notebooks
+	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB_OPTIONS)
 
 bench: $(VENV)/ready ## print the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

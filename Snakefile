@@ -6,13 +6,14 @@ runs this file in that folder. By hand:
 """
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
 ROOT = Path(workflow.basedir)
 NOTEBOOKS = ROOT / "notebooks"
 REPORT = ROOT / "reports" / config["name"]
-PLANET = f"{sys.executable} -m planet_lib"
+PLANET = f"{shlex.quote(sys.executable)} -m planet_lib"
 PROFILE = config["profile"]
 SEED = PROFILE["seed"]
 SYNTHETIC = config["data"] is None
@@ -127,7 +128,7 @@ rule explore_chips:
     benchmark:
         "seconds/01_explore.tsv"
     shell:
-        "exec 2>&1; {PLANET} execute {NOTEBOOKS}/01_explore.ipynb {output[0]} {params.values:q}"
+        "exec 2>&1; {PLANET} execute {NOTEBOOKS:q}/01_explore.ipynb {output[0]} {params.values:q}"
 
 
 rule explain_haze_removal:
@@ -145,7 +146,7 @@ rule explain_haze_removal:
     benchmark:
         "seconds/02_dehaze.tsv"
     shell:
-        "exec 2>&1; {PLANET} execute {NOTEBOOKS}/02_dehaze.ipynb {output[0]} {params.values:q}"
+        "exec 2>&1; {PLANET} execute {NOTEBOOKS:q}/02_dehaze.ipynb {output[0]} {params.values:q}"
 
 
 rule train_network:
@@ -170,7 +171,7 @@ rule train_network:
     resources:
         network=1,
     shell:
-        "exec 2>&1; {PLANET} execute {NOTEBOOKS}/03_train.ipynb {output[0]} {params.values:q}"
+        "exec 2>&1; {PLANET} execute {NOTEBOOKS:q}/03_train.ipynb {output[0]} {params.values:q}"
 
 
 rule evaluate_runs:
@@ -188,7 +189,7 @@ rule evaluate_runs:
     benchmark:
         "seconds/04_evaluate.tsv"
     shell:
-        "exec 2>&1; {PLANET} execute {NOTEBOOKS}/04_evaluate.ipynb {output[0]} {params.values:q}"
+        "exec 2>&1; {PLANET} execute {NOTEBOOKS:q}/04_evaluate.ipynb {output[0]} {params.values:q}"
 
 
 rule find_mines:
@@ -205,7 +206,7 @@ rule find_mines:
     benchmark:
         "seconds/05_find_mines.tsv"
     shell:
-        "exec 2>&1; {PLANET} execute {NOTEBOOKS}/05_find_mines.ipynb {output[0]} {params.values:q}"
+        "exec 2>&1; {PLANET} execute {NOTEBOOKS:q}/05_find_mines.ipynb {output[0]} {params.values:q}"
 
 
 rule render_page:

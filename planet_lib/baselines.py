@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from planet_lib.labels import LABELS, WEATHER
+from planet_lib.labels import WEATHER, encode_tags
 
 HAZE_STATISTICS = ("haziness", "airlight")
 
@@ -92,8 +92,7 @@ def predict_with_trees(
 
 def predict_constant(chips: int, tags: str = "clear primary") -> np.ndarray:
     """Give every chip the same tags, as rows of 0 and 1."""
-    row = np.isin(LABELS, tags.split()).astype(np.uint8)
-    return np.tile(row, (chips, 1))
+    return np.tile(encode_tags([tags]), (chips, 1))
 
 
 def find_weather(encoded: np.ndarray) -> np.ndarray:

@@ -78,7 +78,16 @@ def stream_batches(
     chips : ndarray of shape (batch_size, image_px, image_px, 3), uint8
     targets : dict of ndarray, float32
         ``weather`` (batch_size, 4) and ``land`` (batch_size, 13).
+
+    Raises
+    ------
+    ValueError
+        `batch_size` is not between 1 and M.
     """
+    if not 0 < batch_size <= len(rows):
+        raise ValueError(
+            f"batch_size is {batch_size}; allowed: 1 to the {len(rows)} chips there are"
+        )
     for epoch in count(first_epoch):
         rng = np.random.default_rng([seed, epoch])
         order = rng.permutation(len(rows))

@@ -1,5 +1,6 @@
 """The catalogue of a data set in Kaggle's layout, and the reader of one chip."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def read_chip(path: Path) -> np.ndarray:
             return np.asarray(image.convert("RGB"))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
         reason = str(error).replace(f" {str(path)!r}", "")
         raise DataError(f"{path}: cannot be decoded ({reason})") from None
 
@@ -127,21 +128,29 @@ def _list_chips(folder: Path) -> list[Path]:
 
 def _read_labels(path: Path) -> pd.DataFrame:
     try:
-        labels = pd.read_csv(path, dtype=str, keep_default_na=False)
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
+            labels = pd.read_csv(
+                path, dtype=str, keep_default_na=False, index_col=False, skip_blank_lines=False
+            )
     except FileNotFoundError:
         raise DataError(
             f"{path}: no labels file; copy {LABELS_FILE} from the competition's data page there"
         ) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a CSV table ({str(error).strip()})") from None
+    except pd.errors.ParserWarning:
+        raise DataError(f"{path}: a row has more than its two columns; quote or mend it") from None
     for column in ("image_name", "tags"):
         if column not in labels:
             found = ", ".join(map(str, labels.columns))
             raise DataError(f"{path}: no column {column!r} (found: {found}); download it again")
+    if labels["image_name"].eq("").all():
+        raise DataError(f"{path}: has no rows; download it again")
     for line, tags in enumerate(labels["tags"], start=2):
         for tag in tags.split():
             if tag not in INDEX:
                 raise DataError(f"{path}, line {line}: unknown tag {tag!r}; {suggest(tag, LABELS)}")
+    labels = labels[labels["image_name"] != ""]
     repeated = labels["image_name"][labels["image_name"].duplicated()]
     if len(repeated):
         raise DataError(f"{path}: {repeated.iloc[0]} is listed twice; keep one of its rows")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from planet_lib.errors import ConfigError
 from planet_lib.labels import suggest
@@ -20,6 +20,12 @@ class Section(BaseModel):
     """A part of a profile: no key that is not listed, no value that is silently converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _refuse_repeats(values: list[str]) -> list[str]:
+    if len(set(values)) < len(values):
+        raise ValueError("a value is given twice")
+    return values
 
 
 class Synthetic(Section):
@@ -43,7 +49,7 @@ class Network(Section):
     image_px: Annotated[int, Field(ge=32, le=256, description="side of the input, pixels")]
     epochs: Positive
     batch_size: Positive
-    learning_rate: Annotated[float, Field(gt=0, description="Adam's, at its peak")]
+    learning_rate: Annotated[float, Field(gt=0, le=1, description="Adam's, at its peak")]
     patience: Annotated[int, Field(ge=0, description="epochs without a lower validation loss")]
     max_label_weight: Annotated[float, Field(ge=1, description="bound on a rare label's weight")]
     options: dict = {}
@@ -56,7 +62,9 @@ class Profile(Section):
     synthetic: Synthetic
     allow_left_out: Annotated[bool, Field(description="go on with over 1 % unusable chips")]
     haze: Haze
-    inputs: Annotated[list[Literal["raw", "dehazed"]], Field(min_length=1)]
+    inputs: Annotated[
+        list[Literal["raw", "dehazed"]], Field(min_length=1), AfterValidator(_refuse_repeats)
+    ]
     networks: Annotated[
         dict[Literal["cnn", "densenet", "densenet121"], Network], Field(min_length=1)
     ]
@@ -90,10 +98,21 @@ def load_profile(name: str, folder: Path = CONFIG_FOLDER) -> Profile:
         raise ConfigError(f"{path}: {_explain(error)}") from None
 
 
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.YAMLError(f"key {key!r} is given twice")
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(path: Path) -> dict:
     try:
-        content = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
+        content = yaml.load(path.read_text(), _StrictLoader) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected keys and values")
@@ -106,7 +125,12 @@ def _overlay(base: dict, changes: dict) -> dict:
         both_sections = isinstance(value, dict) and isinstance(base.get(key), dict)
         # A profile names its networks anew: one that it leaves out is not trained.
         if both_sections and key == "networks":
-            merged[key] = {name: _overlay(base[key].get(name, {}), value[name]) for name in value}
+            merged[key] = {
+                name: _overlay(base[key].get(name, {}), network)
+                if isinstance(network, dict)
+                else network
+                for name, network in value.items()
+            }
         else:
             merged[key] = _overlay(base[key], value) if both_sections else value
     return merged
@@ -120,7 +144,10 @@ def _explain(error: ValidationError) -> str:
         return f"unknown key {where!r}; {suggest(key, _list_keys(section))}"
     if first["type"] == "literal_error":
         return f"{where}: {first['input']!r}; allowed: {first['ctx']['expected']}"
-    message = first["msg"][0].lower() + first["msg"][1:]
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if first["type"] == "float_type" and _is_number(first["input"]):
+        message += f" (YAML needs a point: {float(first['input']):.1e})".replace("e-0", "e-")
     came = "" if isinstance(first["input"], dict) else f", not {first['input']!r}"
     return f"{where}: {message}{came}"
 
@@ -128,3 +155,10 @@ def _explain(error: ValidationError) -> str:
 def _list_keys(section: list[str]) -> list[str]:
     sections = {"synthetic": Synthetic, "haze": Haze, "networks": Network}
     return list((sections[section[0]] if section else Profile).model_fields)
+
+
+def _is_number(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(float(text))
+    except ValueError:
+        return False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from planet_lib.labels import LABELS, MINE
+from planet_lib.labels import MINE
 from planet_lib.scoring import (
     F2_THRESHOLD,
     bootstrap_mean,
@@ -23,15 +23,19 @@ class RunScores:
 
     chips: np.ndarray  # F2 of each chip, float (N,)
     interval: tuple[float, float]  # 95 %, of the mean over chips
-    labels: pd.DataFrame  # as `planet_lib.scoring.score_labels` returns it
-    by_threshold: dict[str, float]  # mean F2 at 0.5, at 0.2 and tuned on validation
-    tuned: dict[str, float]  # the tuned threshold of each label
+    tables: dict[str, pd.DataFrame]  # by threshold, what `planet_lib.scoring.score_labels` returns
+    by_threshold: dict[str, float]  # mean F2 by threshold: "0.5", "0.2", "tuned" on validation
     validation_f2: float  # mean F2 of the validation chips
 
     @property
     def f2(self) -> float:
         """Mean F2 of the test chips."""
         return float(self.chips.mean())
+
+    @property
+    def labels(self) -> pd.DataFrame:
+        """Scores of each label."""
+        return self.tables["0.2"]
 
 
 def score_run(
@@ -49,19 +53,24 @@ def score_run(
         Of the bootstrap.
     """
     validation, test = splits == "validation", splits == "test"
-    tuned = tune_thresholds(truth[validation], probabilities[validation])
-    by_threshold = {
-        name: float(score_chips(truth[test], probabilities[test] >= threshold).mean())
-        for name, threshold in (("0.5", 0.5), ("0.2", F2_THRESHOLD), ("tuned", tuned))
+    thresholds = {
+        "0.5": 0.5,
+        "0.2": F2_THRESHOLD,
+        "tuned": tune_thresholds(truth[validation], probabilities[validation]),
     }
-    chips = score_chips(truth[test], probabilities[test] >= F2_THRESHOLD)
+    chips = {
+        name: score_chips(truth[test], probabilities[test] >= threshold)
+        for name, threshold in thresholds.items()
+    }
     on_validation = score_chips(truth[validation], probabilities[validation] >= F2_THRESHOLD)
     return RunScores(
-        chips=chips,
-        interval=bootstrap_mean(chips, seed=seed),
-        labels=score_labels(truth[test], probabilities[test], F2_THRESHOLD),
-        by_threshold=by_threshold,
-        tuned=dict(zip(LABELS, tuned.tolist(), strict=True)),
+        chips=chips["0.2"],
+        interval=bootstrap_mean(chips["0.2"], seed=seed),
+        tables={
+            name: score_labels(truth[test], probabilities[test], threshold)
+            for name, threshold in thresholds.items()
+        },
+        by_threshold={name: float(scores.mean()) for name, scores in chips.items()},
         validation_f2=float(on_validation.mean()),
     )
 
@@ -110,7 +119,10 @@ def count_mines(scores: Mapping[str, RunScores]) -> pd.DataFrame:
 
 def summarise_run(manifest: Mapping[str, object], score: RunScores, model_file: str) -> dict:
     """Put a run's scores and its training into the form of ``results.json``."""
-    labels = score.labels.astype(object).where(score.labels.notna(), None)
+    tables = {
+        name: table.astype(object).where(table.notna(), None).T.to_dict()
+        for name, table in score.tables.items()
+    }
     return {
         "model": manifest["model"],
         "input": manifest["input"],
@@ -118,9 +130,18 @@ def summarise_run(manifest: Mapping[str, object], score: RunScores, model_file: 
         "f2_interval": score.interval,
         "f2_by_threshold": score.by_threshold,
         "validation_f2": score.validation_f2,
-        "labels": labels.T.to_dict(),
-        "tuned_thresholds": score.tuned,
+        "labels": tables.pop("0.2"),
+        "labels_by_threshold": tables,
         "epochs": manifest["trained_epochs"],
         **{key: manifest[key] for key in ("best_epoch", "parameters", "seconds")},
         "model_file": model_file,
     }
+
+
+def lay_out_thresholds(score: RunScores) -> pd.DataFrame:
+    """Lay out a run's label scores at every threshold side by side, a row a label."""
+    table = score.labels[["support", "average_precision"]].copy()
+    for name, scores in score.tables.items():
+        for measure, short in (("precision", "P"), ("recall", "R"), ("f2", "F2")):
+            table[f"{short} at {name}"] = scores[measure]
+    return table.assign(**{"tuned threshold": score.tables["tuned"]["threshold"]})

@@ -34,6 +34,10 @@ class _LabelledLines:
     def flush(self) -> None:
         self.stream.flush()
 
+    def end_line(self) -> None:
+        if self.pending:
+            self.write("\n")
+
 
 def execute_notebook(notebook: Path, executed: Path, parameters: Mapping[str, object]) -> None:
     """Execute a notebook with parameters, in its own folder, into a copy.
@@ -65,6 +69,7 @@ def execute_notebook(notebook: Path, executed: Path, parameters: Mapping[str, ob
     executed.unlink(missing_ok=True)
     for left in unfinished.parent.glob(f"{executed.stem}.*"):
         left.unlink()
+    lines = _LabelledLines(sys.stdout, executed.stem)
     chatter = unfinished.with_suffix(".stderr.txt")
     try:
         with tempfile.TemporaryDirectory(prefix="planet-") as sockets, _divert_stderr(chatter):
@@ -78,16 +83,19 @@ def execute_notebook(notebook: Path, executed: Path, parameters: Mapping[str, ob
                 extra_arguments=["--IPKernelApp.capture_fd_output=False"],
                 coalesce_streams=True,
                 progress_bar=False,
-                stdout_file=_LabelledLines(sys.stdout, executed.stem),
+                stdout_file=lines,
             )
     except PapermillExecutionError as error:
         reason = error.evalue if error.ename in OWN_ERRORS else f"{error.ename}: {error.evalue}"
+        reason = " ".join(reason.split())
         raise StageError(f"{executed.stem}: {reason} (half-run copy: {unfinished})") from None
     except DeadKernelError:
         raise StageError(
             f"{executed.stem}: its process was killed, perhaps for want of memory "
             f"(half-run copy: {unfinished}; what it said: {chatter})"
         ) from None
+    finally:
+        lines.end_line()
     chatter.unlink()
     os.replace(unfinished, executed)
 

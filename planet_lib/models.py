@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import BadZipFile
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
@@ -125,11 +126,11 @@ def build_densenet121(image_px: int, *, weights: str | None = None) -> keras.Mod
         backbone = keras.applications.DenseNet121(
             include_top=False, weights=weights, input_shape=(image_px, image_px, 3), pooling="avg"
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # what Keras raises where a download fails
         if weights is None:
             raise
         raise ConfigError(
-            f"weights: imagenet cannot be downloaded ({error}); go online once, or use null"
+            f"weights: imagenet cannot be had ({_shorten(error)}); go online once, or use null"
         ) from None
     return keras.Model(chips, _add_heads(backbone(x)), name="densenet121")
 
@@ -167,8 +168,8 @@ def build_model(name: str, image_px: int, **options: object) -> keras.Model:
         raise ConfigError(f"model: {name!r}; {suggest(name, MODELS)}")
     try:
         return MODELS[name](image_px, **options)
-    except TypeError as error:
-        raise ConfigError(f"model {name}: {error}") from None
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"model {name}: {_shorten(error)}") from None
 
 
 def save_model(model: keras.Model, folder: Path) -> list[Path]:
@@ -205,15 +206,20 @@ def load_model(path: Path) -> keras.Model:
     """
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{path}: not a model that can be loaded ({error})") from None
-    heads = model.output if isinstance(model.output, dict) else {}
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, BadZipFile) as error:
+        raise DataError(f"{path}: not a model that can be loaded ({_shorten(error)})") from None
+    outputs = getattr(model, "output", None)
+    heads = outputs if isinstance(outputs, dict) else {}
     found = {name: tensor.shape[-1] for name, tensor in heads.items()}
     if found != {name: size for name, (size, _) in HEADS.items()}:
         raise DataError(
             f"{path}: heads {found}, expected weather and land for {len(LABELS)} labels"
         )
     return model
+
+
+def _shorten(error: Exception) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def _batch_norm(name: str) -> layers.Layer:

@@ -38,9 +38,8 @@ def score_labels(
     )
     present = support > 0
     average_precision = np.full(len(LABELS), np.nan)
-    average_precision[present] = average_precision_score(
-        truth[:, present], probabilities[:, present], average=None
-    )
+    for label in np.flatnonzero(present):
+        average_precision[label] = average_precision_score(truth[:, label], probabilities[:, label])
     return pd.DataFrame(
         {
             "precision": precision,
@@ -97,8 +96,8 @@ def tune_thresholds(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 def resolve_cloudy(predictions: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Resolve the conflict of `cloudy`, which hides the ground, with labels of the ground.
 
-    Where both are predicted, the chip keeps `cloudy` alone if that is its most likely weather;
-    else it loses `cloudy`. A chip left without weather takes its most likely one.
+    A chip without weather takes its most likely one. Where `cloudy` then stands beside labels of
+    the ground, it stays alone if it is the most likely weather; else it gives way to that one.
 
     Parameters
     ----------
@@ -111,13 +110,15 @@ def resolve_cloudy(predictions: np.ndarray, probabilities: np.ndarray) -> np.nda
     """
     resolved = predictions.astype(bool).copy()
     likeliest = probabilities[:, : len(WEATHER)].argmax(axis=1)
+    bare = ~resolved[:, : len(WEATHER)].any(axis=1)
+    resolved[bare, likeliest[bare]] = True
     cloudy = INDEX["cloudy"]
     conflict = resolved[:, cloudy] & resolved[:, len(WEATHER) :].any(axis=1)
     hidden = conflict & (likeliest == cloudy)
-    resolved[hidden] = False
-    resolved[:, cloudy] = (resolved[:, cloudy] & ~conflict) | hidden
-    bare = ~resolved[:, : len(WEATHER)].any(axis=1)
-    resolved[bare, likeliest[bare]] = True
+    resolved[hidden, len(WEATHER) :] = False
+    seen = conflict & ~hidden
+    resolved[seen, cloudy] = False
+    resolved[seen, likeliest[seen]] = True
     return resolved
 
 

@@ -65,4 +65,4 @@ def load_statistics(run_dir: Path) -> pd.DataFrame:
     path = run_dir / STATISTICS
     if not path.exists():
         raise StageError(f"{path}: not there yet; run 'make report' for these chips first")
-    return pd.read_csv(path, index_col="chip")
+    return pd.read_csv(path, index_col="chip", dtype={"chip": str})

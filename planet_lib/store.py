@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,6 @@ from planet_lib.splits import split_chips
 CATALOGUE = "data/chips.csv"
 PROBLEMS = "data/problems.csv"
 MAX_LEFT_OUT = 0.01
-ROW_BYTES = CHIP_PX * CHIP_PX * 3
 
 
 def store_chips(
@@ -132,12 +132,17 @@ def open_store(run_dir: Path, name: str) -> np.ndarray:
     Raises
     ------
     StageError
-        The store is not there yet.
+        The store is not there yet, or damaged.
     """
     path = run_dir / "data" / f"{name}.npy"
     if not path.with_suffix(".json").exists():
         raise StageError(f"{path}: not there yet; {_how_to_make(run_dir)}")
-    return np.load(path, mmap_mode="r")
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise StageError(
+            f"{path}: damaged ({error}); delete {run_dir / 'data'} and run again"
+        ) from None
 
 
 def load_catalogue(run_dir: Path) -> pd.DataFrame:
@@ -157,7 +162,7 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
     path = run_dir / CATALOGUE
     if not path.exists():
         raise StageError(f"{path}: not there yet; {_how_to_make(run_dir)}")
-    return pd.read_csv(path, keep_default_na=False)
+    return pd.read_csv(path, keep_default_na=False, dtype={"chip": str, "path": str, "tags": str})
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -174,13 +179,14 @@ def read_json(path: Path) -> dict:
         return json.loads(path.read_text())
     except FileNotFoundError:
         raise StageError(f"{path}: not there yet; {_how_to_make(path)}") from None
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise StageError(f"{path}: damaged ({error}); delete it and run again") from None
 
 
 def _how_to_make(path: Path) -> str:
     parts = path.absolute().parts
-    name = parts[parts.index("runs") + 1] if "runs" in parts[:-1] else "default"
+    runs = [name for folder, name in pairwise(parts) if folder == "runs"]
+    name = runs[-1] if runs else "default"
     return (
         "run 'make report' first" if name == "default" else f"run 'make report NAME={name}' first"
     )
@@ -191,11 +197,7 @@ def _fill_store(
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".json").unlink(missing_ok=True)
-    shape = (rows, CHIP_PX, CHIP_PX, 3)
-    store = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    # A full disk must be an error now: a write to an unallocated page of a map is a bus error.
-    with path.open("r+b") as file:
-        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    store = _allocate_store(path, rows)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         work = pool.map(lambda row: fill(row, store[row]), range(rows))
         for _ in tqdm(work, desc=description, total=rows, unit="chip", mininterval=2):
@@ -206,13 +208,29 @@ def _fill_store(
 def _compact_store(path: Path, kept: np.ndarray) -> None:
     store = np.load(path, mmap_mode="r")
     partial = path.with_name(path.name + ".partial")
-    compact = np.lib.format.open_memmap(
-        partial, mode="w+", dtype=np.uint8, shape=(int(kept.sum()), *store.shape[1:])
-    )
+    compact = _allocate_store(partial, int(kept.sum()))
     for target, row in enumerate(np.flatnonzero(kept)):
         compact[target] = store[row]
     compact.flush()
     os.replace(partial, path)
+
+
+def _allocate_store(path: Path, rows: int) -> np.memmap:
+    """Make an empty store, or say at once that the disk is too full for it.
+
+    Without the room, a later write to the map would be a bus error that nobody can catch.
+    """
+    shape = (rows, CHIP_PX, CHIP_PX, 3)
+    store = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        try:
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            path.unlink()
+            needed = f"{store.nbytes / 1e9:.1f} GB are needed"
+            raise OSError(error.errno, f"{error.strerror}; {needed}", str(path)) from None
+    return store
 
 
 def _list_unreadable(

@@ -25,7 +25,7 @@ def write_submission(path: Path, names: np.ndarray, labels: np.ndarray) -> None:
     DataError
         A chip stands there twice or has no label.
     """
-    table = pd.DataFrame({"image_name": names, "tags": decode_labels(labels)})
+    table = pd.DataFrame({"image_name": names, "tags": decode_labels(labels)}, dtype=str)
     check_submission(table, expected=set(names))
     partial = path.with_name(path.name + ".partial")
     table.to_csv(partial, index=False)
@@ -54,7 +54,12 @@ def check_submission(table: pd.DataFrame, *, expected: set[str]) -> None:
         raise DataError(f"submission: {min(missing)} is missing")
     if unknown := set(table["image_name"]) - expected:
         raise DataError(f"submission: {min(unknown)} is no chip to label")
-    empty = table["image_name"][table["tags"].str.strip() == ""]
-    if len(empty):
-        raise DataError(f"submission: {empty.iloc[0]} has no label")
-    encode_tags(table["tags"])
+    for name, tags in zip(
+        table["image_name"], table["tags"].astype(object).fillna(""), strict=True
+    ):
+        if not tags.strip():
+            raise DataError(f"submission: {name} has no label")
+        try:
+            encode_tags([tags])
+        except DataError as error:
+            raise DataError(f"submission: {name}: {error}") from None

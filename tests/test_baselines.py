@@ -105,7 +105,6 @@ def test_constant_answer_is_the_same_for_every_chip(chips):
     assert decode_labels(predict_constant(chips, "haze road")) == ["haze road"] * chips
 
 
-@pytest.mark.xfail(strict=True, reason="a misspelt tag is dropped in silence")
 def test_constant_answer_of_an_unknown_tag_is_an_error():
     with pytest.raises(DataError, match="did you mean 'primary'"):
         predict_constant(1, "clear primery")

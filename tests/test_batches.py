@@ -163,7 +163,10 @@ def test_chip_is_streamed_in_one_of_its_views_and_each_view_occurs():
 def test_heads_share_out_the_labels():
     _, encoded = name_chips()
     heads = split_heads(encoded)
-    assert {name: head.shape for name, head in heads.items()} == {"weather": (11, 4), "land": (11, 13)}
+    assert {name: head.shape for name, head in heads.items()} == {
+        "weather": (11, 4),
+        "land": (11, 13),
+    }
     assert all(head.dtype == np.float32 for head in heads.values())
     np.testing.assert_array_equal(np.hstack([heads["weather"], heads["land"]]), encoded)
 

@@ -54,5 +54,7 @@ def test_conda_environment_reads_the_lock():
 def test_only_one_opencv_and_one_tensorflow():
     names = read_lock().keys()
     assert [name for name in names if name.startswith("opencv")] == ["opencv-python-headless"]
-    markers = [str(r.marker) for name in ("tensorflow", "tensorflow-cpu") for r in read_lock()[name]]
+    markers = [
+        str(r.marker) for name in ("tensorflow", "tensorflow-cpu") for r in read_lock()[name]
+    ]
     assert len(set(markers)) == len(markers)

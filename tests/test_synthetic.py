@@ -10,6 +10,7 @@ import pytest
 from planet_lib.errors import DataError
 from planet_lib.labels import INDEX, LABELS, encode_tags
 from planet_lib.synthetic import synthesize_chip, synthesize_scene, write_dataset
+from planet_lib.synthetic.fields import draw_blob
 from planet_lib.synthetic.ground import route_through
 from planet_lib.synthetic.priors import confuse_tags, draw_tags, load_label_sets
 
@@ -192,6 +193,14 @@ def test_label_noise_changes_share_of_rows(tmp_path):
         for name in ("right", "wrong")
     )
     assert all(a != b for a, b in zip(right, wrong, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_blob_ends_within_its_square(seed):
+    blob = draw_blob(np.random.default_rng(seed), 30, roughness=0.5)
+    border = np.concatenate([blob[0], blob[-1], blob[:, 0], blob[:, -1]])
+    assert border.max() < 0.5
+    assert blob.max() == 1
 
 
 @pytest.mark.parametrize("slots", [[0], [3], [0, 1], [0, 3], [1, 2, 3], [0, 1, 2, 3]])

@@ -12,6 +12,7 @@ from planet_lib.figures.style import (
     INK,
     MUTED,
     OCHRE,
+    PLUM,
     SEQUENTIAL,
     SKY,
     make_figure,
@@ -19,7 +20,7 @@ from planet_lib.figures.style import (
 )
 from planet_lib.labels import INDEX, LAND, MINE, WEATHER
 
-NETWORK_COLOURS = {"cnn": SKY, "densenet": FOREST, "densenet121": FOREST}
+NETWORK_COLOURS = {"cnn": SKY, "densenet": FOREST, "densenet121": PLUM}
 NETWORK_NAMES = {"cnn": "plain CNN", "densenet": "DenseNet", "densenet121": "DenseNet-121"}
 MEASURES = {"precision": "precision", "recall": "recall", "f2": "F2"}
 

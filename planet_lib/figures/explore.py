@@ -1,5 +1,7 @@
 """Figures of the data: labels, their company, sample chips, haziness and colours."""
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -71,8 +73,9 @@ def plot_label_sets(tags: pd.Series, *, most: int = 15) -> Figure:
     """Plot the most frequent sets of labels and how many chips have each."""
     counts = tags.value_counts()
     top = counts.head(most)[::-1]
-    figure, axes = make_figure(height_in=0.4 + 0.3 * len(top))
-    axes.barh([", ".join(map(name_label, x.split())) for x in top.index], top, color=FOREST)
+    figure, axes = make_figure(height_in=1.2 + 0.3 * len(top))
+    names = [textwrap.fill(", ".join(map(name_label, x.split())), 48) for x in top.index]
+    axes.barh(names, top, color=FOREST)
     for position, count in enumerate(top):
         axes.text(count, position, f" {count:,}", va="center", fontsize=9)
     axes.set_xlabel(f"chips; the other {len(counts) - len(top)} sets have {counts[most:].sum():,}")

@@ -18,8 +18,8 @@ def plot_steps(steps: Sequence[tuple[str, np.ndarray]]) -> Figure:
     steps : sequence of (str, ndarray)
         Pictures of shape (H, W, 3), uint8 RGB, or planes of shape (H, W) in 0-1.
     """
-    figure, axes = make_figure(1, len(steps), height_in=0.3 + 7.8 / len(steps))
-    for cell, (name, picture) in zip(axes, steps, strict=True):
+    figure, axes = make_figure(1, len(steps), height_in=0.3 + 7.8 / len(steps), squeeze=False)
+    for cell, (name, picture) in zip(axes[0], steps, strict=True):
         draw_chip(cell, picture, name)
     return figure
 

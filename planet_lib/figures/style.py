@@ -16,6 +16,7 @@ MUTED = "#7b8780"
 FOREST = "#1b7f5c"
 OCHRE = "#c8641b"
 SKY = "#2f6db5"
+PLUM = "#8a4f9e"
 WEATHER_COLOURS = {"clear": SKY, "partly_cloudy": "#8a6fb0", "haze": OCHRE, "cloudy": MUTED}
 SEQUENTIAL = sns.light_palette(FOREST, as_cmap=True)
 

@@ -36,8 +36,8 @@ def plot_learning_curves(history: pd.DataFrame, *, best_epoch: int) -> Figure:
 
 def plot_inputs(views: Sequence[np.ndarray], title: str) -> Figure:
     """Plot one chip as the network may see it, in each of its views."""
-    figure, axes = make_figure(1, len(views), height_in=1.35)
-    for number, (cell, view) in enumerate(zip(axes, views, strict=True)):
+    figure, axes = make_figure(1, len(views), height_in=1.35, squeeze=False)
+    for number, (cell, view) in enumerate(zip(axes[0], views, strict=True)):
         draw_chip(cell, view, f"view {number}")
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     return figure

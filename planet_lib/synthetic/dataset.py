@@ -15,7 +15,7 @@ from planet_lib.errors import DataError
 from planet_lib.synthetic.priors import CHIPS_PER_SCENE, confuse_tags
 from planet_lib.synthetic.scenes import SyntheticChip, synthesize_scene
 
-GENERATOR_VERSION = 1  # counts up when the same seed gives other chips
+GENERATOR_VERSION = 2  # counts up when the same seed gives other chips
 MANIFEST = "synthetic.json"
 TABLES = ("train_v2.csv", "sample_submission_v2.csv")
 UNLABELLED_SCENES_FROM = 1 << 24

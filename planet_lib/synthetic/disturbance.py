@@ -13,8 +13,9 @@ from planet_lib.synthetic.fields import (
 from planet_lib.synthetic.ground import CHIP_PX, CORNERS, Ground
 from planet_lib.synthetic.terrain import pick
 
-SPOIL = np.float32([[182, 152, 112], [170, 134, 94], [190, 170, 142], [162, 122, 84]]) / 255
-MUD = np.float32([[112, 94, 72], [98, 84, 62], [124, 98, 74]]) / 255
+SPOIL = np.float32([[218, 182, 134], [204, 160, 112], [226, 202, 168], [194, 146, 100]]) / 255
+MUD = np.float32([[136, 114, 84], [118, 100, 72], [150, 118, 86]]) / 255
+TURBID = np.float32([[156, 124, 82], [140, 124, 96], [164, 120, 80]]) / 255
 POND = np.float32([[94, 118, 90], [66, 104, 86], [146, 118, 76], [124, 126, 98]]) / 255
 TRACK = np.float32([[128, 104, 82], [146, 112, 92], [112, 96, 76]]) / 255
 FALLEN = np.float32([[96, 88, 70], [106, 92, 76], [84, 84, 62]]) / 255
@@ -64,16 +65,16 @@ def paint_artisinal_mines(ground: Ground) -> None:
         line = _stream_in(ground, slot)
         if line is None:
             line = _chip_line(ground, meander_px=20, bends=3)
-        length = rng.uniform(0.4, 1.0)
+        length = rng.uniform(0.6, 1.0)
         first = int(rng.uniform(0, 1 - length) * len(line))
         line = line[first : first + max(3, int(length * len(line)))]
-        width = rng.uniform(8, 28)
+        width = float(np.exp(rng.uniform(np.log(11), np.log(46))))
         lines = [line, *_side_creeks(ground, line)]
         away = measure_distance(lines, CHIP_PX)
         lobes = np.exp(np.float32(0.6) * _chip_noise(ground, 60, 2))
         ragged = np.float32(width * 0.45) * _chip_noise(ground, 20, 4, 0.6)
         inside = np.float32(width) * lobes + ragged - away
-        inside -= np.float32(2.5 * width) * (1 - _chip_margin(2 * width))
+        inside -= np.float32(2.5 * width) * (1 - _chip_margin(min(2 * width, 50)))
         at, margin = CORNERS[slot], _chip_margin(5)
         cleared = ramp(inside, -6, 6) * margin * np.float32(0.75)
         ground.paint(cleared, pick(rng, MUD, 0.12), "artisinal_mine", at=at)
@@ -83,8 +84,8 @@ def paint_artisinal_mines(ground: Ground) -> None:
         ground.paint(heaps * ramp(inside, 0, 4) * margin, spoil, "artisinal_mine", at=at)
         dips = _chip_noise(ground, rng.uniform(18, 40), 3, 0.4)
         ponds = ramp(dips, *around(rng.uniform(0.8, 1.5), 0.25)) * ramp(inside, 2, 5) * margin
-        channel = draw_lines(lines, CHIP_PX, width_px=rng.uniform(2, 6)) * margin
-        ponds = np.maximum(ponds, channel)
+        channel = draw_lines(lines, CHIP_PX, width_px=rng.uniform(1.5, 5)) * margin
+        ground.paint(channel, pick(rng, TURBID, 0.12), "artisinal_mine", at=at)
         kind = ramp(_chip_noise(ground, 70, 1), -0.1, 0.1)
         first_pond, second_pond = pick(rng, POND, 0.15), pick(rng, POND, 0.15)
         colour = first_pond[:, None, None] + (second_pond - first_pond)[:, None, None] * kind
@@ -95,9 +96,9 @@ def _side_creeks(ground: Ground, line: np.ndarray) -> list[np.ndarray]:
     """Branch winding creeks off a stream, in the chip's own pixels."""
     rng = ground.rng
     creeks = []
-    for _ in range(int(rng.integers(0, 4))):
+    for _ in range(int(rng.integers(0, 5))):
         start, angle = line[rng.integers(len(line))], rng.uniform(0, 2 * np.pi)
-        reach = rng.uniform(35, 110) * np.array([np.cos(angle), np.sin(angle)])
+        reach = rng.uniform(40, 150) * np.array([np.cos(angle), np.sin(angle)])
         end = np.clip(start + reach, 12, CHIP_PX - 12)
         inside = (10.0, 10.0, CHIP_PX - 10.0, CHIP_PX - 10.0)
         creeks.append(bend_line(rng, start, end, meander_px=10, bends=3, inside=inside))
@@ -122,7 +123,7 @@ def paint_conventional_mines(ground: Ground) -> None:
         terraced = ramp(_chip_noise(ground, 90, 2), -0.2, 1.0)
         mottle = 1 + np.float32(0.12) * _chip_noise(ground, 40, 5, 0.8)
         mottle -= np.float32(rng.uniform(0.05, 0.15)) * rises * terraced
-        first, second = pick(rng, SPOIL, 0.12), pick(rng, MUD, 0.12)
+        first, second = pick(rng, SPOIL, 0.12) * 0.85, pick(rng, MUD, 0.12)
         soil = ramp(_chip_noise(ground, 80, 3), -0.5, 1.5)
         colour = (first[:, None, None] + (second - first)[:, None, None] * soil) * mottle
         ground.paint(ramp(depth, 0, 0.03) * margin, colour, "conventional_mine", at=at)
@@ -140,10 +141,10 @@ def paint_logging(ground: Ground) -> None:
             for _ in range(int(rng.integers(2, 6)))
         ]
         broken = ramp(_chip_noise(ground, 30, 3), -0.6, 0.4)
-        tracks = draw_lines(lines, CHIP_PX, width_px=rng.uniform(1, 1.8)) * broken
+        tracks = draw_lines(lines, CHIP_PX, width_px=rng.uniform(0.6, 1.3)) * broken
         gaps = draw_lines(lines, CHIP_PX, width_px=14, softness_px=4)
         spots = ramp(_chip_noise(ground, 7, 2), 1.5, 2.0) * ramp(gaps, 0.1, 0.5)
-        cover = np.maximum(tracks, spots) * np.float32(0.85)
+        cover = np.maximum(tracks, spots * np.float32(rng.uniform(0.6, 0.9)))
         ground.paint(cover, pick(rng, TRACK, 0.15), "selective_logging", at=CORNERS[slot])
 
 

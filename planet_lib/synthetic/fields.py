@@ -119,8 +119,8 @@ def draw_blob(
     radius = (np.abs(x * stretch) ** power + np.abs(y) ** power) ** np.float32(1 / power)
     wobble = draw_noise(rng, size, cell_px=max(radius_px * 0.7, 2.0), octaves=3)
     shape = 1.0 - radius + np.float32(roughness) * wobble * 0.5
-    frame = np.abs(axis)
-    shape = np.minimum(shape, 2 * (1.4 - np.maximum(frame[None], frame[:, None])) + 0.3 * wobble)
+    rim = 1.3 - np.hypot(axis[None], axis[:, None]) + np.float32(0.03) * wobble
+    shape = np.minimum(shape, rim)
     return ramp(shape, -edge, edge)
 
 

@@ -209,7 +209,8 @@ def paint_houses(ground: Ground) -> None:
         for _ in range(int(rng.integers(1, 5))):
             on_road = len(near) > 0 and rng.random() < 0.75
             centre = near[rng.integers(len(near))] if on_road else ground.place(slot, 40)
-            _paint_farmstead(ground, slot, np.array(centre))
+            if ground.owner[int(centre[1]), int(centre[0])] != INDEX["water"]:
+                _paint_farmstead(ground, slot, np.array(centre))
 
 
 def _points_of_roads(ground: Ground, slot: int) -> np.ndarray:
@@ -245,6 +246,7 @@ def _paint_town(ground: Ground, slot: int) -> None:
     inside = ramp(reach - np.maximum(np.abs(u), np.abs(v)) + ragged, -4, 4)
     near = np.minimum(axis, CHIP_PX - 1 - axis)
     inside *= ramp(np.minimum(near[None], near[:, None]), 1, 6)
+    inside[ground.owner[top : top + CHIP_PX, left : left + CHIP_PX] == INDEX["water"]] = 0
     ground.paint(inside * np.float32(0.55), pick(rng, SOIL), at=(left, top))
     to_street = np.minimum(np.abs(u - block * np.round(u / block)), np.abs(v % block))
     ground.paint(

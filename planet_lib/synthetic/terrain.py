@@ -181,11 +181,14 @@ def _water_colour(ground: Ground) -> np.ndarray:
 
 
 def _soil(ground: Ground, palette: np.ndarray) -> np.ndarray:
-    """Mottle soil between two colours; shape (3, 512, 512)."""
+    """Mottle soil between two colours, with tufts of grass; shape (3, 512, 512)."""
     rng = ground.rng
-    mottle = ramp(draw_noise(rng, SCENE_PX, cell_px=rng.uniform(60, 200), octaves=6), -2, 2)
+    cell = rng.uniform(40, 150)
+    mottle = ramp(draw_noise(rng, SCENE_PX, cell_px=cell, octaves=6, gain=0.65), -2, 2)
     first, second = pick(rng, palette, 0.15), pick(rng, palette, 0.15)
-    return first[:, None, None] + (second - first)[:, None, None] * mottle
+    soil = first[:, None, None] + (second - first)[:, None, None] * mottle
+    soil *= 1 + np.float32(rng.uniform(0.02, 0.06)) * _draw_crowns(rng, rng.uniform(0.8, 1.6))
+    return soil
 
 
 def _slope(height: np.ndarray, sun: tuple[float, float]) -> np.ndarray:

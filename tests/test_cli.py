@@ -1,0 +1,164 @@
+"""The command line: each mistake is one line on stderr and never a traceback."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+import planet_lib.report
+from planet_lib.cli import main
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path, monkeypatch) -> Path:
+    """Work in an empty folder, so that nothing can be made in the repository."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(planet_lib.report, "ROOT", tmp_path / "repository")
+    monkeypatch.setattr(planet_lib.report, "_run_graph", lambda *_: None)
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "junk.ipynb").write_text("no notebook")
+    cells = [
+        new_code_cell("size: int = 1  # of it", metadata={"tags": ["parameters"]}),
+        new_code_cell("assert size, 'no size'"),
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), "book.ipynb")
+    return tmp_path
+
+
+def bug(*arguments: str, code: int, words: str, reason: str):
+    return pytest.param(arguments, code, words, marks=pytest.mark.xfail(strict=True, reason=reason))
+
+
+MISTAKES = [
+    ((), 2, "required: COMMAND"),
+    (("reprot",), 2, "invalid choice: 'reprot' (choose from 'report'"),
+    (("report", "--cores", "many"), 2, "invalid int value: 'many'"),
+    (("report", "--cores"), 2, "expected one argument"),
+    (("report", "extra"), 2, "unrecognized arguments: extra"),
+    (("report", "--profile", "smok"), 1, "did you mean 'smoke'?"),
+    (("report", "--profile", "../config/smoke"), 1, "allowed: default, planet, smoke"),
+    (("report", "--name", "../x"), 1, "'../x' is no folder name"),
+    (("report", "--name", ""), 1, "'' is no folder name"),
+    (("report", "--data", "missing"), 1, "missing: no such folder; point DATA at"),
+    (("report", "--data", "file"), 1, "file: no such folder; point DATA at"),
+    (("report", "--data", "empty"), 1, "empty/train_v2.csv: no labels file; copy"),
+    (("store", "empty"), 2, "required: run_dir, --source, --seed"),
+    (("store", "missing", "run", "--source", "s", "--seed", "1"), 1, "missing: no such folder"),
+    (("store", "empty", "run", "--source", "s", "--seed", "x"), 2, "invalid int value: 'x'"),
+    (("describe", "run"), 1, "run/data/raw.npy: not there yet; run 'make report' first"),
+    (("describe", "runs/mine"), 1, "run 'make report NAME=mine' first"),
+    (("dehaze", "run", "--method", "origin"), 1, "run/data/raw.npy: not there yet"),
+    (("execute", "missing.ipynb", "r/n/x.ipynb", "{}"), 1, "missing.ipynb: No such file"),
+    (("execute", "book.ipynb", "r/n/x.ipynb", '{"sise": 1}'), 1, "did you mean 'size'?"),
+    (("render", "r/n/x.ipynb", "x.html"), 1, "r/report.json: not there yet"),
+    (("publish", "run", "pages"), 1, "run/report.json: not there yet"),
+    (("synthesize", "file"), 1, "file is a file; give a folder"),
+    (("synthesize", "x", "--chips", "few"), 2, "invalid int value: 'few'"),
+    bug(
+        "report", "", code=2, words="unrecognized", reason="IndexError: no word after the colon"
+    ),
+    bug(
+        "report", "--profle", "smoke", code=2, words="did you mean '--profile'?",
+        reason="suggestions come from the options of planet, not of planet report",
+    ),
+    bug(
+        "report", "--name", "a\nb", code=1, words="is no folder name",
+        reason="NAME may hold a newline: the report is made",
+    ),
+    bug(
+        "report", "--name", "a{b}", code=1, words="is no folder name",
+        reason="NAME may hold braces, which Snakemake takes for a wildcard",
+    ),
+    bug(
+        "execute", "book.ipynb", "r/n/x.ipynb", "{bad", code=1, words="JSON",
+        reason="JSONDecodeError is not caught",
+    ),
+    bug(
+        "execute", "book.ipynb", "r/n/x.ipynb", "[1]", code=1, words="JSON object",
+        reason="TypeError: a list is no mapping",
+    ),
+    bug(
+        "execute", "book.ipynb", "x.ipynb", "{}", code=1, words="x.ipynb",
+        reason="IndexError: a path of one part has no parents[1]",
+    ),
+    bug(
+        "render", "book.ipynb", "x.html", code=1, words="report.json",
+        reason="IndexError: a path of one part has no parents[1]",
+    ),
+    bug(
+        "execute", "junk.ipynb", "r/n/x.ipynb", "{}", code=1, words="junk.ipynb",
+        reason="nbformat's NotJSONError is not caught",
+    ),
+    bug(
+        "execute", "book.ipynb", "r/n/x.ipynb", '{"size": 0}', code=1, words="no size",
+        reason="without report.json the page's error replaces the notebook's own",
+    ),
+    bug(
+        "synthesize", "x", "--chips", "-5", code=1, words="chips",
+        reason="ValueError is not caught",
+    ),
+    bug(
+        "synthesize", "x", "--enrich", "2", code=1, words="enrich",
+        reason="ValueError is not caught",
+    ),
+    bug(
+        "synthesize", "x", "--seed", "-1", code=1, words="seed", reason="ValueError is not caught"
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    MISTAKES,
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_mistake_is_one_line(arguments, code, words, capsys):
+    try:
+        found = main(arguments)
+    except SystemExit as leaving:
+        found = leaving.code
+    err = capsys.readouterr().err
+    assert found == code
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert words in err
+
+
+def test_refused_report_leaves_nothing_behind(workplace):
+    assert main(["report", "--name", "x", "--data", "missing"]) == 1
+    assert not (workplace / "repository").exists()
+
+
+def test_good_report_ends_with_its_page(capsys):
+    assert main(["report", "--name", "x", "--profile", "smoke"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "report: repository/reports/x/index.html\n"
+    assert err == ""
+
+
+def test_help_lists_every_command(capsys):
+    with pytest.raises(SystemExit) as leaving:
+        main(["--help"])
+    assert leaving.value.code == 0
+    assert "report" in capsys.readouterr().out
+
+
+def test_interruption_says_how_to_go_on(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(planet_lib.report, "_run_graph", interrupt)
+    assert main(["report", "--name", "x"]) == 1
+    assert capsys.readouterr().err == "stopped; the same command goes on from here\n"
+
+
+def test_full_disk_is_one_line(monkeypatch, capsys):
+    def fill(*_):
+        raise OSError(28, "No space left on device", "chips.npy")
+
+    monkeypatch.setattr(planet_lib.report, "_run_graph", fill)
+    assert main(["report", "--name", "x"]) == 1
+    assert capsys.readouterr().err == "error: chips.npy: No space left on device\n"

@@ -1,0 +1,99 @@
+"""Every command of the README runs as it is written, on a small profile."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    for line in block.splitlines()
+    if line
+]
+NAME = "readme-test"
+OWN_TESTS = {"make test": "is what runs this", "make lab": "has a test of its own"}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT / ".venv/ready").exists(), reason="needs make's own .venv"),
+]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _clean_up():
+    yield
+    for folder in ("runs", "reports"):
+        shutil.rmtree(ROOT / folder / NAME, ignore_errors=True)
+
+
+def run(command, **environment):
+    return subprocess.run(
+        command,
+        shell=True,
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def test_readme_shows_the_two_commands_first():
+    assert COMMANDS[:2] == ["make report", "make test"]
+
+
+@pytest.mark.parametrize("command", [c for c in dict.fromkeys(COMMANDS) if c not in OWN_TESTS])
+def test_command_runs(command, tmp_path):
+    if "path/to/chips" in command:
+        run(f".venv/bin/planet synthesize {tmp_path} --chips 120 --unlabelled 12")
+        command = command.replace("path/to/chips", str(tmp_path)).replace("my-chips", NAME)
+    finished = run(command, PROFILE="smoke", NAME=NAME)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    if command.startswith("make report"):
+        assert f"report: reports/{NAME}/index.html" in finished.stdout
+        assert (ROOT / "reports" / NAME / "index.html").exists()
+
+
+def test_second_report_does_nothing():
+    run("make report", PROFILE="smoke", NAME=NAME)
+    again = run("make report", PROFILE="smoke", NAME=NAME)
+    assert "nothing to do" in again.stdout
+
+
+def test_lab_serves_the_notebooks():
+    with subprocess.Popen(
+        ["make", "lab", "LAB_OPTIONS=--no-browser --allow-root --port-retries=50"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as server:
+        started = time.monotonic()
+        said = ""
+        while "is running at" not in said and time.monotonic() - started < 60:
+            said += server.stderr.readline()
+        os.killpg(server.pid, signal.SIGTERM)
+        server.stderr.read()
+    assert "is running at" in said
+    assert str(ROOT / "notebooks") in said
+
+
+def test_readme_names_what_exists():
+    for path in re.findall(r"`((?:config|docs|notebooks|\.github)/[\w./-]*)`", README):
+        assert (ROOT / path).exists(), path
+    for module in re.findall(r"planet_lib/[\w/]+(?:`, `[\w/]+)*", README):
+        for name in re.split(r"`, `", module.removeprefix("planet_lib/")):
+            name = name.rstrip("/")
+            found = (ROOT / "planet_lib" / name, ROOT / "planet_lib" / f"{name}.py")
+            assert any(path.exists() for path in found), name
+    for picture in re.findall(r"!\[.+?\]\((.+?)\)", README):
+        assert (ROOT / picture).exists(), picture
