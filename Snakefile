@@ -17,6 +17,8 @@ PLANET = f"{shlex.quote(sys.executable)} -m planet_lib"
 PROFILE = config["profile"]
 SEED = PROFILE["seed"]
 SYNTHETIC = config["data"] is None
+MADE = "synthetic/{chips}-{unlabelled}-{enrich}-{seed}".format(seed=SEED, **PROFILE["synthetic"])
+DATA = MADE if SYNTHETIC else config["data"]
 RUNS = [f"{network}-{kind}" for network in PROFILE["networks"] for kind in PROFILE["inputs"]]
 PAGES = ["01_explore", "02_dehaze", *(f"03_train-{run}" for run in RUNS), "04_evaluate", "05_find_mines"]
 
@@ -46,8 +48,8 @@ if SYNTHETIC:
         input:
             sorted((ROOT / "planet_lib/synthetic").glob("*.*")),
         output:
-            "synthetic/train_v2.csv",
-            "synthetic/sample_submission_v2.csv",
+            f"{MADE}/train_v2.csv",
+            f"{MADE}/sample_submission_v2.csv",
         params:
             chips=PROFILE["synthetic"]["chips"],
             unlabelled=PROFILE["synthetic"]["unlabelled"],
@@ -56,13 +58,13 @@ if SYNTHETIC:
         benchmark:
             "seconds/synthesize_chips.tsv"
         shell:
-            "exec 2>&1; {PLANET} synthesize synthetic --chips {params.chips} --unlabelled {params.unlabelled}"
+            "exec 2>&1; {PLANET} synthesize {MADE} --chips {params.chips} --unlabelled {params.unlabelled}"
             " --enrich {params.enrich} --seed {params.seed}"
 
 
 rule store_chips:
     input:
-        "synthetic/train_v2.csv" if SYNTHETIC else [],
+        f"{MADE}/train_v2.csv" if SYNTHETIC else [],
         library("chips.py", "labels.py", "splits.py", "store.py"),
     output:
         "data/chips.csv",
@@ -70,7 +72,6 @@ rule store_chips:
         "data/raw.json",
         "data/raw.npy",
     params:
-        data="synthetic" if SYNTHETIC else config["data"],
         source=config["source"],
         signature=config["signature"],
         seed=SEED,
@@ -79,7 +80,7 @@ rule store_chips:
         "seconds/store_chips.tsv"
     threads: workflow.cores
     shell:
-        "exec 2>&1; {PLANET} store {params.data:q} . --source {params.source:q} --seed {params.seed} {params.allow}"
+        "exec 2>&1; {PLANET} store {DATA:q} . --source {params.source:q} --seed {params.seed} {params.allow}"
 
 
 rule describe_chips:

@@ -24,7 +24,14 @@ def view_chips(chips: np.ndarray, view: int) -> np.ndarray:
     -------
     ndarray of shape (..., S, S, 3)
         A view of `chips`, not a copy.
+
+    Raises
+    ------
+    ValueError
+        There is no such view.
     """
+    if not 0 <= view < VIEWS:
+        raise ValueError(f"view is {view}; allowed: 0 to {VIEWS - 1}")
     if view >= VIEWS // 2:
         chips = np.flip(chips, axis=-2)
     return np.rot90(chips, view % 4, axes=(-3, -2))

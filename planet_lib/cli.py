@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 
-from planet_lib.errors import PlanetError, StageError
+from planet_lib.errors import ConfigError, PlanetError, StageError
 from planet_lib.labels import suggest
 
 
@@ -42,13 +42,16 @@ def _report(options: argparse.Namespace) -> None:
 def _synthesize(options: argparse.Namespace) -> None:
     from planet_lib.synthetic import write_dataset
 
-    write_dataset(
-        options.folder,
-        chips=options.chips,
-        unlabelled=options.unlabelled,
-        seed=options.seed,
-        enrich=options.enrich,
-    )
+    try:
+        write_dataset(
+            options.folder,
+            chips=options.chips,
+            unlabelled=options.unlabelled,
+            seed=options.seed,
+            enrich=options.enrich,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _store(options: argparse.Namespace) -> None:
@@ -79,11 +82,14 @@ def _execute(options: argparse.Namespace) -> None:
     from planet_lib.execution import execute_notebook, locate_unfinished
 
     try:
-        execute_notebook(options.notebook, options.executed, json.loads(options.parameters))
+        execute_notebook(options.notebook, options.executed, options.parameters)
     except StageError as error:
         unfinished = locate_unfinished(options.executed)
         page = unfinished.with_suffix(".html")
-        _render_page(unfinished, page)
+        try:
+            _render_page(unfinished, page)
+        except PlanetError:
+            raise error from None
         raise StageError(f"{error}; as a page: {page}") from None
 
 
@@ -96,7 +102,9 @@ def _render_page(notebook: Path, page: Path) -> None:
     from planet_lib.report import SETTINGS, describe_data
     from planet_lib.store import read_json
 
-    render_page(notebook, page, **describe_data(read_json(notebook.parents[1] / SETTINGS)))
+    render_page(
+        notebook, page, **describe_data(read_json(notebook.resolve().parents[1] / SETTINGS))
+    )
 
 
 def _publish(options: argparse.Namespace) -> None:
@@ -109,10 +117,32 @@ class _Parser(argparse.ArgumentParser):
     """Ends on wrong arguments with the same one line as every other mistake."""
 
     def error(self, message: str) -> None:
-        word = message.rsplit(": ", 1)[-1].split()[0].strip("'\"") if ": " in message else ""
-        options = [flag for action in self._actions for flag in action.option_strings]
-        hint = f"; {suggest(word, options)}" if "unrecognized" in message else ""
-        self.exit(2, f"error: {message}{hint} (see {self.prog} --help)\n")
+        unknown = message.removeprefix("unrecognized arguments: ")
+        flag = unknown.split()[0] if unknown.strip() else ""
+        hint = f"; {suggest(flag, self.list_flags())}" if unknown != message else ""
+        self.exit(2, f"error: {' '.join(message.split())}{hint} (see {self.prog} --help)\n")
+
+    def list_flags(self) -> list[str]:
+        """List the flags of this parser and of its commands."""
+        flags = []
+        for action in self._actions:
+            flags += action.option_strings
+            if isinstance(action.choices, dict):
+                flags += [
+                    flag for parser in action.choices.values() for flag in parser.list_flags()
+                ]
+        return flags
+
+
+def _read_json_object(text: str) -> dict:
+    """Read parameters; argparse names the text where this raises."""
+    try:
+        parameters = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not a JSON object ({error})") from None
+    if not isinstance(parameters, dict):
+        raise argparse.ArgumentTypeError(f"not a JSON object: {text}")
+    return parameters
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -155,7 +185,7 @@ def _make_parser() -> argparse.ArgumentParser:
     execute = add("execute", _execute, "execute a notebook into a copy")
     execute.add_argument("notebook", type=Path)
     execute.add_argument("executed", type=Path)
-    execute.add_argument("parameters", help="JSON object")
+    execute.add_argument("parameters", type=_read_json_object, help="JSON object")
 
     render = add("render", _render, "render an executed notebook as a page")
     render.add_argument("notebook", type=Path)

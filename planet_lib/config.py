@@ -50,7 +50,7 @@ class Network(Section):
     epochs: Positive
     batch_size: Positive
     learning_rate: Annotated[float, Field(gt=0, le=1, description="Adam's, at its peak")]
-    patience: Annotated[int, Field(ge=0, description="epochs without a lower validation loss")]
+    patience: Annotated[int, Field(gt=0, description="epochs without a lower validation loss")]
     max_label_weight: Annotated[float, Field(ge=1, description="bound on a rare label's weight")]
     options: dict = {}
 

@@ -29,16 +29,24 @@ class EpochKeeper(keras.callbacks.Callback):
         Of the checkpoints.
     patience : int
         Epochs without a lower validation loss before training stops.
+    seed : int
+        Of dropout, whose draws depend on it and on the epoch alone.
     on_epoch : callable, optional
         Called with each row of the history.
     """
 
     def __init__(
-        self, folder: Path, *, patience: int, on_epoch: Callable[[dict], None] | None = None
+        self,
+        folder: Path,
+        *,
+        patience: int,
+        seed: int,
+        on_epoch: Callable[[dict], None] | None = None,
     ) -> None:
         super().__init__()
         self.folder = folder
         self.patience = patience
+        self.seed = seed
         self.on_epoch = on_epoch
         path = folder / HISTORY
         self.history: list[dict] = read_json(path)["epochs"] if path.exists() else []
@@ -60,6 +68,10 @@ class EpochKeeper(keras.callbacks.Callback):
         return len(self.history)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        states = [v for v in self.model.variables if "seed_generator_state" in v.path]
+        for layer, state in enumerate(states):
+            draws = np.random.SeedSequence([self.seed, epoch, layer]).generate_state(2)
+            state.assign(draws.astype(state.dtype))
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

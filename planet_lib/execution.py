@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
@@ -57,9 +58,12 @@ def execute_notebook(notebook: Path, executed: Path, parameters: Mapping[str, ob
     ConfigError
         The notebook has no such parameter.
     StageError
-        A cell failed; the message says which copy shows where.
+        It is no notebook, or a cell failed; the message says which copy shows where.
     """
-    known = papermill.inspect_notebook(str(notebook))
+    try:
+        known = papermill.inspect_notebook(str(notebook))
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
+        raise StageError(f"{notebook}: not a notebook ({str(error)[:60]!r})") from None
     for name in parameters:
         if name not in known:
             raise ConfigError(f"{notebook}: no parameter {name!r}; {suggest(name, known)}")

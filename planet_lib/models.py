@@ -190,8 +190,9 @@ def save_model(model: keras.Model, folder: Path) -> list[Path]:
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)  # Keras warns that HDF5 is an old format
+    uncompiled = keras.Model(model.input, model.output, name=model.name)
     for file in files:
-        model.save(file)
+        uncompiled.save(file)
     logger.setLevel(level)
     return files
 

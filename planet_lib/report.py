@@ -54,7 +54,7 @@ def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Pa
     StageError
         The same report is being made already, or a stage failed; what other stages made stays.
     """
-    if not name or name != Path(name).name or name.startswith("."):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ConfigError(f"NAME={name!r} is no folder name; use letters, digits and dashes")
     settings = {
         "name": name,

@@ -116,7 +116,7 @@ def train_run(
     network.compile(
         optimizer=keras.optimizers.Adam(_schedule(learning_rate, epochs * steps)), loss=losses
     )
-    keeper = EpochKeeper(checkpoints, patience=patience, on_epoch=on_epoch)
+    keeper = EpochKeeper(checkpoints, patience=patience, seed=seed, on_epoch=on_epoch)
     first_epoch = keeper.resume(network)
     if first_epoch < epochs and not keeper.exhausted():
         network.fit(

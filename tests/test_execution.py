@@ -127,9 +127,6 @@ def test_own_error_shows_as_its_own_words(tmp_path, executed, unfinished):
     assert message == f"copy: chip 3: too dark (half-run copy: {unfinished})"
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the exception's own lines are passed on as they are"
-)
 def test_error_of_many_lines_shows_as_one(tmp_path, executed):
     notebook = write_notebook(tmp_path, "raise ValueError('first\\nsecond')")
     assert "\n" not in fail(notebook, executed)
@@ -148,9 +145,6 @@ def test_killed_kernel_is_told_from_a_finished_one(tmp_path, executed, unfinishe
     assert "last words" in chatter.read_text()
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="what follows the last newline is lost"
-)
 def test_last_line_without_a_newline_is_shown(tmp_path, executed, capfd):
     execute_notebook(write_notebook(tmp_path, "print('end', end='')"), executed, {})
     assert "copy | end" in capfd.readouterr().out

@@ -1,7 +1,5 @@
 """Networks: their heads, sizes, options and files, and what must not be loaded."""
 
-import zipfile
-
 import keras
 import numpy as np
 import pytest
@@ -112,9 +110,6 @@ def test_wrong_option_is_refused_by_name(name, options, word):
         build_model(name, IMAGE_PX, **options)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only TypeError becomes a ConfigError, Keras' ValueError not"
-)
 @pytest.mark.parametrize("options", [{"growth": -1}, {"dropout": 2}, {"filters": 0}])
 def test_option_out_of_range_is_refused(options):
     with pytest.raises(ConfigError, match="densenet"):
@@ -125,12 +120,7 @@ def test_option_out_of_range_is_refused(options):
     "error",
     [
         OSError("no route to host"),
-        pytest.param(
-            Exception("URL fetch failure on https://…: None -- Name or service not known"),
-            marks=pytest.mark.xfail(
-                strict=True, reason="keras.utils.get_file raises a bare Exception; it is not caught"
-            ),
-        ),
+        Exception("URL fetch failure on https://…: None -- Name or service not known"),
     ],
     ids=["OSError", "as get_file raises it"],
 )
@@ -139,7 +129,7 @@ def test_weights_that_cannot_be_downloaded_are_a_mistake_in_the_profile(monkeypa
         raise error
 
     monkeypatch.setattr(keras.applications, "DenseNet121", fail)
-    with pytest.raises(ConfigError, match=r"imagenet cannot be downloaded.*go online"):
+    with pytest.raises(ConfigError, match=r"imagenet.*go online"):
         build_model("densenet121", IMAGE_PX, weights="imagenet")
 
 
@@ -177,11 +167,6 @@ def test_truncated_file_is_refused(tiny, tmp_path, position, share):
     assert_refused(path)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=(zipfile.BadZipFile, RuntimeError),
-    reason="zipfile.BadZipFile and h5py's RuntimeError are not caught",
-)
 @pytest.mark.parametrize(
     ("position", "mark"), [(0, b"model.weights.h5"), (1, b"SNOD")], ids=["keras", "h5"]
 )
@@ -205,7 +190,6 @@ def test_code_in_a_file_is_never_run(tmp_path, name):
     assert_refused(tmp_path / name, "Lambda")
 
 
-@pytest.mark.xfail(strict=True, reason="Keras' message of many lines is passed on as it is")
 def test_layer_of_another_package_is_refused_in_one_line(tmp_path):
     chips = keras.Input((IMAGE_PX, IMAGE_PX, 3))
 
@@ -234,7 +218,7 @@ def test_network_without_named_heads_is_refused(tmp_path):
     assert_refused(tmp_path / "plain.keras", "heads {}")
 
 
-@pytest.mark.xfail(strict=True, raises=AttributeError, reason="it has no output to look at")
 def test_network_that_was_never_built_is_refused(tmp_path):
-    keras.Sequential([layers.Flatten()]).save(tmp_path / "unbuilt.keras")
+    with pytest.warns(UserWarning, match="not yet been built"):
+        keras.Sequential([layers.Flatten()]).save(tmp_path / "unbuilt.keras")
     assert_refused(tmp_path / "unbuilt.keras")

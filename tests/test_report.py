@@ -286,7 +286,6 @@ def test_too_many_unreadable_chips_are_one_line(workshop, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="paths are not quoted in Snakefile")
 def test_repository_may_stand_in_a_folder_with_a_space(tmp_path):
     workshop = Workshop(tmp_path / "a folder")
     (workshop.root / "config" / "tiny.yaml").write_text(

@@ -128,11 +128,6 @@ def test_same_seed_gives_the_same_losses_to_the_bit(undisturbed, resumed):
         assert left | {"seconds": 0} == right | {"seconds": 0}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="save_weights leaves out the state of the dropout's random numbers",
-)
 def test_interrupted_run_ends_as_the_undisturbed_one(undisturbed, resumed):
     np.testing.assert_array_equal(probabilities(resumed), probabilities(undisturbed))
     kept = [load_model(results(x) / "model.keras") for x in (resumed, undisturbed)]
@@ -140,11 +135,6 @@ def test_interrupted_run_ends_as_the_undisturbed_one(undisturbed, resumed):
         np.testing.assert_array_equal(left, right)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=TypeError,
-    reason="the files name the compiled loss, a function that plain Keras cannot find",
-)
 @pytest.mark.parametrize("name", ["model.keras", "b01_dense121.h5"])
 def test_files_of_a_run_load_with_plain_keras(undisturbed, name):
     loaded = keras.saving.load_model(results(undisturbed) / name)
