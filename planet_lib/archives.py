@@ -29,6 +29,7 @@ SMALL_BYTES = 50 * 10**6  # up to this any ratio is harmless
 MAX_NESTING = 2
 MAX_HEADER_BYTES = 1 << 16
 CHUNK_BYTES = 1 << 20
+NO_PASSWORD = "needs a password, which Kaggle's archives never do; download it again"
 LONG_HEADERS = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -132,6 +133,10 @@ def _explain(shown: str) -> Iterator[None]:
         raise DataError(f"{shown}: {_describe_damage(error)}") from None
     except NotImplementedError as error:
         raise DataError(f"{shown}: {error}; unpack it by hand and give the folder") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise DataError(f"{shown}: {_describe_damage(error)}") from None  # bzip2's word for it
 
 
 def _describe_damage(error: Exception) -> str:
@@ -159,16 +164,19 @@ def _check_name(name: str, *, plain: bool) -> PurePosixPath:
 
 
 def _read_zip(file: IO[bytes]) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
-    with zipfile.ZipFile(file) as archive:
-        for member in archive.infolist():
-            if member.is_dir():
-                continue
-            kind = stat.S_IFMT(member.external_attr >> 16)
-            path = _check_name(member.filename, plain=kind in (0, stat.S_IFREG))
-            if member.flag_bits & 1:
-                raise _Refusal("needs a password, which Kaggle's never do; download it again")
-            with archive.open(member) as reader:
-                yield path, reader
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for member in archive.infolist():
+                if member.is_dir():
+                    continue
+                kind = stat.S_IFMT(member.external_attr >> 16)
+                path = _check_name(member.filename, plain=kind in (0, stat.S_IFREG))
+                if member.flag_bits & 1:
+                    raise _Refusal(NO_PASSWORD)
+                with archive.open(member) as reader:
+                    yield path, reader
+    except (OSError, ValueError, IndexError) as error:  # offsets and names that make no sense
+        raise _Refusal(_describe_damage(error)) from None
 
 
 class _StrictHeader(tarfile.TarInfo):
@@ -195,8 +203,9 @@ def _read_tar(stream: IO[bytes]) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
                 plain = member.isreg() and not member.issparse()
                 path = _check_name(member.name, plain=plain)
                 yield path, archive.extractfile(member)
-    while stream.read(CHUNK_BYTES):  # to the end, where 7z has its checksum
-        pass
+        while rest := archive.fileobj.read(CHUNK_BYTES):  # to the end, where 7z has its checksum
+            if rest.strip(b"\0"):
+                raise tarfile.ReadError("a hole of zeros")
 
 
 class _PipeEnd(WriterFactory, Py7zIO):
@@ -251,7 +260,7 @@ def _decompress_7z(file: IO[bytes], sink: int) -> None:
         except (_Refusal, OSError):
             raise
         except PasswordRequired:
-            raise _Refusal("needs a password, which Kaggle's never do; download it again") from None
+            raise _Refusal(NO_PASSWORD) from None
         except UnsupportedCompressionMethodError:
             raise _Refusal("its compression is unknown to py7zr; unpack it by hand") from None
         except Exception as error:  # whatever its parser stumbles over

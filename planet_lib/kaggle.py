@@ -8,7 +8,9 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 
 from planet_lib.archives import ENDINGS, unpack_archive

@@ -18,7 +18,7 @@ def plot_gallery(chips: Sequence[tuple[str, float, str, np.ndarray]]) -> Figure:
     chips : sequence of (name, probability, labels, ndarray of shape (H, W, 3))
     """
     rows = -(-len(chips) // COLUMNS)
-    figure, axes = make_figure(rows, COLUMNS, height_in=2.75 * rows, squeeze=False)
+    figure, axes = make_figure(rows, COLUMNS, height_in=2.95 * rows, squeeze=False)
     for cell in axes.flat:
         cell.set_axis_off()
     for rank, (cell, (name, probability, labels, chip)) in enumerate(
@@ -29,7 +29,7 @@ def plot_gallery(chips: Sequence[tuple[str, float, str, np.ndarray]]) -> Figure:
             f"{rank}. {name}: {probability:.0%}", fontsize=10, fontweight="bold", loc="left"
         )
         cell.text(
-            0, -0.03, _wrap(labels), transform=cell.transAxes, fontsize=8, va="top", linespacing=1.3
+            0, -0.03, _wrap(labels), transform=cell.transAxes, fontsize=7.5, va="top", linespacing=1.25
         )
     return figure
 
@@ -54,7 +54,7 @@ def plot_probabilities(probabilities: np.ndarray, threshold: float) -> Figure:
     return figure
 
 
-def _wrap(labels: str, *, width: int = 26) -> str:
+def _wrap(labels: str, *, width: int = 30) -> str:
     lines = [""]
     for label in labels.split():
         word = label.replace("_", " ")
