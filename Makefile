@@ -12,7 +12,7 @@ DATA ?=
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "  DATA=folder    chips in Kaggle's layout (default: synthetic chips)"
+	@echo "  DATA=path      a folder with Kaggle's files, packed or not (default: synthetic chips)"
 	@echo "  NAME=name      of the report, a folder below reports/ (default: default)"
 	@echo "  PROFILE=name   a file of config/: $(basename $(notdir $(wildcard config/*.yaml))) (default: default)"
 

@@ -21,9 +21,9 @@ from tqdm import tqdm
 from planet_lib.errors import DataError
 
 ENDINGS = (".tar.7z", ".tar", ".zip")
-# Above twice the largest archive of the competition, test-tif-v2: 61,191 chips of 0.5 MB.
-MAX_FILES = 150_000
-MAX_BYTES = 80 * 10**9
+# Twice the whole competition in one archive: 203,340 chips, 54 GB of TIFF and what they came in.
+MAX_FILES = 500_000
+MAX_BYTES = 200 * 10**9
 MAX_RATIO = 100
 SMALL_BYTES = 50 * 10**6  # up to this any ratio is harmless
 MAX_NESTING = 2
@@ -107,7 +107,7 @@ def _unpack(
                 continue
             tally.add_file(placed)
             path = folder / placed
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("xb") as out:
                 while chunk := reader.read(CHUNK_BYTES):
                     tally.add_bytes(len(chunk))

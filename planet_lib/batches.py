@@ -106,6 +106,27 @@ def stream_batches(
             yield chips, split_heads(encoded[chosen])
 
 
+def repeat_batches(
+    store: np.ndarray, rows: np.ndarray, encoded: np.ndarray, *, image_px: int, batch_size: int
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """Yield all chips in order, as they are, again and again; the last batch may be smaller.
+
+    Parameters
+    ----------
+    store, rows, encoded, image_px, batch_size
+        As for `stream_batches`.
+
+    Yields
+    ------
+    chips, targets
+        As for `stream_batches`.
+    """
+    while True:
+        for start in range(0, len(rows), batch_size):
+            chosen = slice(start, start + batch_size)
+            yield read_batch(store, rows[chosen], image_px), split_heads(encoded[chosen])
+
+
 def split_heads(encoded: np.ndarray) -> dict[str, np.ndarray]:
     """Split labels (..., 17) into those of the weather head (..., 4) and land head (..., 13)."""
     encoded = encoded.astype(np.float32)

@@ -17,6 +17,7 @@ LABELS_FILE = "train_v2.csv"
 LABELLED_FOLDER = "train-jpg"
 UNLABELLED_FOLDERS = ("test-jpg", "test-jpg-additional")
 READABLE_MODES = ("RGB", "CMYK")
+COMPETITION_CHIPS = {"labelled": 40_479, "unlabelled": 61_191}
 
 
 @dataclass(frozen=True)

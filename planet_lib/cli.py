@@ -39,6 +39,12 @@ def _report(options: argparse.Namespace) -> None:
     print(f"report: {os.path.relpath(page)}")
 
 
+def _fetch(options: argparse.Namespace) -> None:
+    from planet_lib.kaggle import fetch_competition
+
+    fetch_competition(options.folder)
+
+
 def _synthesize(options: argparse.Namespace) -> None:
     from planet_lib.synthetic import write_dataset
 
@@ -156,9 +162,14 @@ def _make_parser() -> argparse.ArgumentParser:
 
     report = add("report", _report, "make a report, or what is not up to date of it")
     report.add_argument("--name", default="default", help="of the folder below reports/")
-    report.add_argument("--data", type=Path, help="chips in Kaggle's layout (default: synthetic)")
+    report.add_argument(
+        "--data", type=Path, help="a folder with Kaggle's files, packed or not, or one archive"
+    )
     report.add_argument("--profile", default="default", help="a file of config/")
     report.add_argument("--cores", type=int, default=os.cpu_count(), help="default: all")
+
+    fetch = add("fetch", _fetch, "download the competition's files with your Kaggle token")
+    fetch.add_argument("folder", type=Path)
 
     synthesize = add("synthesize", _synthesize, "write synthetic chips in Kaggle's layout")
     synthesize.add_argument("folder", type=Path)

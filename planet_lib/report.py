@@ -17,7 +17,8 @@ import pandas as pd
 
 from planet_lib.chips import LABELLED_FOLDER, LABELS_FILE, UNLABELLED_FOLDERS, read_catalogue
 from planet_lib.config import load_profile
-from planet_lib.errors import ConfigError, StageError
+from planet_lib.errors import ConfigError, DataError, StageError
+from planet_lib.kaggle import unpack_dataset
 from planet_lib.pages import Link, render_index
 from planet_lib.store import read_json, write_json
 
@@ -36,7 +37,7 @@ def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Pa
     name : str
         The pages go to ``reports/<name>``, all else to ``runs/<name>``.
     data : Path or None
-        A data set in Kaggle's layout; None makes synthetic chips.
+        A folder with Kaggle's files, packed or not, or one archive; None makes synthetic chips.
     profile : str
         A file of ``config/``, without its ending.
     cores : int
@@ -63,16 +64,19 @@ def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Pa
         "signature": "",
         "profile": load_profile(profile).model_dump(),
     }
-    if data is not None:
-        read_catalogue(data)
-        settings |= {
-            "data": str(data.resolve()),
-            "source": data.resolve().name,
-            "signature": _sign_files(data),
-        }
+    if data is not None and not data.exists():
+        raise DataError(f"{data}: no such folder; point DATA at the folder that has {LABELS_FILE}")
     run_dir = ROOT / "runs" / name
     run_dir.mkdir(parents=True, exist_ok=True)
     with _hold(run_dir / "lock", name):
+        if data is not None:
+            folder = unpack_dataset(data, run_dir / "dataset")
+            read_catalogue(folder)
+            settings |= {
+                "data": str(folder.resolve()),
+                "source": data.resolve().name,
+                "signature": _sign_files(folder),
+            }
         write_json(run_dir / SETTINGS, settings)
         _run_graph(run_dir, cores)
     return ROOT / "reports" / name / "index.html"

@@ -16,7 +16,7 @@ import planet_lib.batches
 import planet_lib.epochs
 import planet_lib.models
 import planet_lib.prediction
-from planet_lib.batches import read_batch, split_heads, stream_batches
+from planet_lib.batches import repeat_batches, split_heads, stream_batches
 from planet_lib.epochs import HISTORY, EpochKeeper
 from planet_lib.labels import encode_tags
 from planet_lib.models import build_model, save_model
@@ -132,11 +132,14 @@ def train_run(
             steps_per_epoch=steps,
             initial_epoch=first_epoch,
             epochs=epochs,
-            validation_data=(
-                read_batch(store, rows["validation"], image_px),
-                split_heads(encoded[rows["validation"]]),
+            validation_data=repeat_batches(
+                store,
+                rows["validation"],
+                encoded[rows["validation"]],
+                image_px=image_px,
+                batch_size=PREDICTION_BATCH,
             ),
-            validation_batch_size=PREDICTION_BATCH,
+            validation_steps=-(-len(rows["validation"]) // PREDICTION_BATCH),
             callbacks=[
                 keeper,
                 keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),

@@ -29,7 +29,13 @@ def plot_gallery(chips: Sequence[tuple[str, float, str, np.ndarray]]) -> Figure:
             f"{rank}. {name}: {probability:.0%}", fontsize=10, fontweight="bold", loc="left"
         )
         cell.text(
-            0, -0.03, _wrap(labels), transform=cell.transAxes, fontsize=7.5, va="top", linespacing=1.25
+            0,
+            -0.03,
+            _wrap(labels),
+            transform=cell.transAxes,
+            fontsize=7.5,
+            va="top",
+            linespacing=1.25,
         )
     return figure
 
