@@ -65,7 +65,7 @@ if SYNTHETIC:
 rule store_chips:
     input:
         f"{MADE}/train_v2.csv" if SYNTHETIC else [],
-        library("chips.py", "labels.py", "splits.py", "store.py"),
+        library("catalogue.py", "chips.py", "labels.py", "splits.py", "store.py", "tiff.py"),
     output:
         "data/chips.csv",
         "data/problems.csv",

@@ -14,14 +14,22 @@ from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 
 from planet_lib.archives import ENDINGS, unpack_archive
-from planet_lib.chips import LABELLED_FOLDER, LABELS_FILE, UNLABELLED_FOLDERS
+from planet_lib.catalogue import (
+    LABELLED_FOLDER,
+    LABELLED_TIFFS,
+    LABELS_FILE,
+    MAPPING_FILE,
+    UNLABELLED_FOLDERS,
+    UNLABELLED_TIFFS,
+)
 from planet_lib.errors import DataError
 
 COMPETITION = "planet-understanding-the-amazon-from-space"
 PAGE = f"https://www.kaggle.com/competitions/{COMPETITION}"
-TABLES = (LABELS_FILE, "sample_submission_v2.csv")
+TABLES = (LABELS_FILE, "sample_submission_v2.csv", MAPPING_FILE)
 JPEG_FOLDERS = (LABELLED_FOLDER, *UNLABELLED_FOLDERS)
-TIFF_FOLDERS = ("train-tif-v2", "test-tif-v2")
+TIFF_FOLDERS = (LABELLED_TIFFS, UNLABELLED_TIFFS)
+FETCHED = (LABELS_FILE, "sample_submission_v2.csv", *JPEG_FOLDERS)
 KNOWN = (*TABLES, *JPEG_FOLDERS, *TIFF_FOLDERS)
 RECORD = "archive.json"
 DOWNLOADS = "downloading"
@@ -222,7 +230,7 @@ def fetch_competition(folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     withdrawn = []
-    for name in (*TABLES, *JPEG_FOLDERS):
+    for name in FETCHED:
         present = {name_contents(path.name) for path in folder.iterdir()}
         if name not in present and not _fetch_file(name, folder):
             withdrawn.append(name)

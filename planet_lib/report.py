@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from planet_lib.chips import LABELLED_FOLDER, LABELS_FILE, UNLABELLED_FOLDERS, read_catalogue
+from planet_lib.catalogue import LABELS_FILE, read_catalogue
 from planet_lib.config import load_profile
 from planet_lib.errors import ConfigError, DataError, StageError
-from planet_lib.kaggle import unpack_dataset
+from planet_lib.kaggle import JPEG_FOLDERS, TIFF_FOLDERS, unpack_dataset
 from planet_lib.pages import Link, render_index
 from planet_lib.store import read_json, write_json
 
@@ -70,7 +70,9 @@ def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Pa
     run_dir.mkdir(parents=True, exist_ok=True)
     with _hold(run_dir / "lock", name):
         if data is not None:
-            folder = unpack_dataset(data, run_dir / "dataset")
+            folder = unpack_dataset(
+                data, run_dir / "dataset", folders=(*JPEG_FOLDERS, *TIFF_FOLDERS)
+            )
             read_catalogue(folder)
             settings |= {
                 "data": str(folder.resolve()),
@@ -197,7 +199,7 @@ def _run_graph(run_dir: Path, cores: int) -> None:
 def _sign_files(data: Path) -> str:
     """Digest the names, sizes and times of a data set's files, to see when they change."""
     digest = hashlib.sha256()
-    folders = [data / name for name in (LABELLED_FOLDER, *UNLABELLED_FOLDERS)]
+    folders = [data / name for name in (*JPEG_FOLDERS, *TIFF_FOLDERS)]
     for folder in filter(Path.is_dir, folders):
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             status = entry.stat()

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,15 +17,19 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from planet_lib.chips import CHIP_PX, Problem, read_catalogue, read_chip
+from planet_lib.catalogue import Problem, read_catalogue
+from planet_lib.chips import CHIP_PX, read_chip
 from planet_lib.errors import DataError, StageError
 from planet_lib.haze import remove_haze
 from planet_lib.labels import encode_tags
 from planet_lib.splits import split_chips
+from planet_lib.tiff import Agreement, measure_agreement, read_tiff, stretch_to_visual
 
 CATALOGUE = "data/chips.csv"
 PROBLEMS = "data/problems.csv"
+AGREEMENT = "data/agreement.csv"
 MAX_LEFT_OUT = 0.01
+CHIP_SHAPE = (CHIP_PX, CHIP_PX, 3)
 
 
 def store_chips(
@@ -33,7 +38,9 @@ def store_chips(
     """Decode a data set into a run's chip store and split its labelled chips.
 
     Writes ``data/raw.npy`` (N, 256, 256, 3) uint8 RGB with its manifest ``data/raw.json``,
-    ``data/chips.csv`` and ``data/problems.csv``.
+    ``data/chips.csv`` and ``data/problems.csv``. Where there are TIFFs, also ``data/nir.npy``
+    (N, 256, 256) uint16, 0 where a chip has no usable one, and ``data/agreement.csv``, which says
+    how well each TIFF matches its JPEG.
 
     Parameters
     ----------
@@ -60,12 +67,12 @@ def store_chips(
     def decode(row: int, out: np.ndarray) -> None:
         path = folder / catalogue["path"][row]
         try:
-            out[...] = read_chip(path)
+            out[...] = _read_rgb(path)
             digests[row] = hashlib.sha256(path.read_bytes()).hexdigest()
         except DataError as error:
             unreadable[row] = error
 
-    _fill_store(raw, len(catalogue), decode, "reading chips")
+    _fill_store(raw, (len(catalogue), *CHIP_SHAPE), np.uint8, decode, "reading chips")
     problems += _list_unreadable(catalogue, unreadable, folder, allow_left_out)
     kept = np.array([digest is not None for digest in digests])
     if unreadable:
@@ -76,6 +83,10 @@ def store_chips(
     encoded = encode_tags(catalogue["tags"][labelled])
     catalogue.loc[labelled, "split"] = split_chips(encoded, seed=seed)
     catalogue.to_csv(run_dir / CATALOGUE, index=False)
+    for left in (AGREEMENT, "data/nir.npy"):
+        (run_dir / left).unlink(missing_ok=True)
+    if catalogue["tiff"].any():
+        problems += _store_near_infrared(folder, run_dir, catalogue)
     pd.DataFrame(problems, columns=list(Problem.__annotations__)).to_csv(
         run_dir / PROBLEMS, index=False
     )
@@ -92,6 +103,7 @@ def store_chips(
             "sha256": hashlib.sha256(content.encode()).hexdigest(),
             "chips": len(catalogue),
             "left_out": len(unreadable),
+            "from_tiff": int(catalogue["path"].str.endswith(".tif").sum()),
             "split_seed": seed,
         },
     )
@@ -114,7 +126,7 @@ def store_haze_free(run_dir: Path, *, method: str, clahe: bool) -> None:
     def dehaze(row: int, out: np.ndarray) -> None:
         out[...] = remove_haze(chips[row], method=method, clahe=clahe)
 
-    _fill_store(dehazed, len(chips), dehaze, "removing haze")
+    _fill_store(dehazed, chips.shape, np.uint8, dehaze, "removing haze")
     source = read_json(run_dir / "data" / "raw.json")["sha256"]
     write_json(
         dehazed.with_suffix(".json"), {"source_sha256": source, "method": method, "clahe": clahe}
@@ -162,7 +174,21 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
     path = run_dir / CATALOGUE
     if not path.exists():
         raise StageError(f"{path}: not there yet; {_how_to_make(run_dir)}")
-    return pd.read_csv(path, keep_default_na=False, dtype={"chip": str, "path": str, "tags": str})
+    return pd.read_csv(
+        path, keep_default_na=False, dtype={"chip": str, "path": str, "tiff": str, "tags": str}
+    )
+
+
+def load_agreement(run_dir: Path) -> pd.DataFrame:
+    """Load how well each TIFF matches its JPEG; no rows where the data have no TIFF.
+
+    Returns
+    -------
+    DataFrame
+        ``chip`` and the fields of `planet_lib.tiff.Agreement`.
+    """
+    path = run_dir / AGREEMENT
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["chip", "correlation"])
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -192,15 +218,52 @@ def _how_to_make(path: Path) -> str:
     )
 
 
+def _read_rgb(path: Path) -> np.ndarray:
+    return stretch_to_visual(read_tiff(path)) if path.suffix == ".tif" else read_chip(path)
+
+
+def _store_near_infrared(folder: Path, run_dir: Path, catalogue: pd.DataFrame) -> list[Problem]:
+    chips = np.load(run_dir / "data" / "raw.npy", mmap_mode="r")
+    agreements: dict[int, Agreement] = {}
+    problems: dict[int, Problem] = {}
+
+    def decode(row: int, out: np.ndarray) -> None:
+        tiff = catalogue["tiff"][row]
+        if not tiff:
+            return
+        try:
+            bands = read_tiff(folder / tiff)
+        except DataError as error:
+            reason = str(error).removeprefix(f"{folder / tiff}: ")
+            problems[row] = Problem(tiff, reason, "kept without near infrared")
+            return
+        out[...] = bands[..., 3]
+        if catalogue["path"][row] != tiff:
+            agreements[row] = measure_agreement(stretch_to_visual(bands), chips[row])
+
+    path = run_dir / "data" / "nir.npy"
+    shape = (len(catalogue), *CHIP_SHAPE[:2])
+    _fill_store(path, shape, np.uint16, decode, "reading near infrared")
+    rows = sorted(agreements)
+    table = pd.DataFrame([asdict(agreements[row]) for row in rows])
+    table.insert(0, "chip", catalogue["chip"].iloc[rows].to_numpy())
+    table.to_csv(run_dir / AGREEMENT, index=False)
+    return [problems[row] for row in sorted(problems)]
+
+
 def _fill_store(
-    path: Path, rows: int, fill: Callable[[int, np.ndarray], None], description: str
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: type,
+    fill: Callable[[int, np.ndarray], None],
+    description: str,
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".json").unlink(missing_ok=True)
-    store = _allocate_store(path, rows)
+    store = _allocate_store(path, shape, dtype)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        work = pool.map(lambda row: fill(row, store[row]), range(rows))
-        for _ in tqdm(work, desc=description, total=rows, unit="chip", mininterval=2):
+        work = pool.map(lambda row: fill(row, store[row]), range(len(store)))
+        for _ in tqdm(work, desc=description, total=len(store), unit="chip", mininterval=2):
             pass
     store.flush()
 
@@ -208,20 +271,19 @@ def _fill_store(
 def _compact_store(path: Path, kept: np.ndarray) -> None:
     store = np.load(path, mmap_mode="r")
     partial = path.with_name(path.name + ".partial")
-    compact = _allocate_store(partial, int(kept.sum()))
+    compact = _allocate_store(partial, (int(kept.sum()), *CHIP_SHAPE), np.uint8)
     for target, row in enumerate(np.flatnonzero(kept)):
         compact[target] = store[row]
     compact.flush()
     os.replace(partial, path)
 
 
-def _allocate_store(path: Path, rows: int) -> np.memmap:
+def _allocate_store(path: Path, shape: tuple[int, ...], dtype: type) -> np.memmap:
     """Make an empty store, or say at once that the disk is too full for it.
 
     Without the room, a later write to the map would be a bus error that nobody can catch.
     """
-    shape = (rows, CHIP_PX, CHIP_PX, 3)
-    store = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    store = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):
         try:
             with path.open("r+b") as file:

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from planet_lib.chips import Problem, read_catalogue, read_chip
+from planet_lib.catalogue import Problem, read_catalogue
+from planet_lib.chips import read_chip
 from planet_lib.errors import DataError
 
 PROJECT = Path(__file__).parents[1]

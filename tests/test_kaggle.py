@@ -20,7 +20,7 @@ import py7zr
 import pytest
 
 from planet_lib import kaggle
-from planet_lib.chips import read_catalogue
+from planet_lib.catalogue import read_catalogue
 from planet_lib.errors import DataError
 from planet_lib.kaggle import COMPETITION, JPEG_FOLDERS, TIFF_FOLDERS, fetch_competition
 from planet_lib.kaggle import unpack_dataset as unpack

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from planet_lib.chips import read_catalogue
+from planet_lib.catalogue import read_catalogue
 from planet_lib.errors import DataError
 from planet_lib.labels import INDEX, LABELS, decode_labels, encode_tags
 from planet_lib.splits import SPLITS, split_chips

@@ -3,10 +3,13 @@
 import errno
 import os
 import shutil
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning
 
 from planet_lib.chips import read_chip
 from planet_lib.errors import DataError, StageError
@@ -14,6 +17,7 @@ from planet_lib.haze import remove_haze
 from planet_lib.labels import encode_tags
 from planet_lib.splits import split_chips
 from planet_lib.store import (
+    load_agreement,
     load_catalogue,
     open_store,
     read_json,
@@ -61,7 +65,13 @@ def test_catalogue_has_the_splits_of_its_labels(stored_run):
 def test_manifest_says_what_is_stored(stored_run):
     manifest = read_json(stored_run / "data" / "raw.json")
     assert manifest.pop("sha256").isalnum()
-    assert manifest == {"source": "made chips", "chips": 14, "left_out": 0, "split_seed": 0}
+    assert manifest == {
+        "source": "made chips",
+        "chips": 14,
+        "left_out": 0,
+        "from_tiff": 0,
+        "split_seed": 0,
+    }
 
 
 def test_manifest_is_the_same_for_touched_and_copied_files(dataset, tmp_path):
@@ -252,3 +262,61 @@ def test_names_of_digits_stay_text(dataset, tmp_path):
     labels.write_text(labels.read_text().replace("train_", "00"))
     store_chips(folder, tmp_path, source="", seed=0)
     assert list(load_catalogue(tmp_path)["chip"]) == ["000", "001", "002", "003", "004"]
+
+
+def write_tiff(path, rgb, *, near_infrared=9000) -> None:
+    """Write a chip as the competition's TIFFs are: blue, green, red, near infrared, uint16."""
+    path.parent.mkdir(exist_ok=True)
+    bands = np.full((256, 256, 4), near_infrared, dtype=np.uint16)
+    bands[..., :3] = 3000 + 20 * rgb[..., ::-1].astype(np.uint16)
+    with (
+        warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning),
+        rasterio.open(path, "w", "GTiff", 256, 256, 4, dtype="uint16") as target,
+    ):
+        target.write(np.moveaxis(bands, 2, 0))
+
+
+def test_near_infrared_is_kept_beside_the_jpegs_that_match(dataset, tmp_path, paint_chip):
+    folder = dataset(test=1, additional=1)
+    write_tiff(folder / "train-tif-v2" / "train_2.tif", paint_chip("train_2"), near_infrared=7)
+    write_tiff(folder / "train-tif-v2" / "train_3.tif", paint_chip("train_4"))
+    store_chips(folder, tmp_path / "run", source="made chips", seed=0)
+    catalogue = load_catalogue(tmp_path / "run")
+    near_infrared = np.load(tmp_path / "run/data/nir.npy")
+    assert near_infrared[catalogue["chip"] == "train_2"].max() == 7
+    assert near_infrared[catalogue["tiff"] == ""].max() == 0
+    agreement = load_agreement(tmp_path / "run").set_index("chip")["correlation"]
+    assert agreement["train_2"] > 0.9
+    assert agreement["train_3"] < 0.5
+    assert (catalogue["path"].str.endswith(".jpg")).all()
+
+
+def test_data_set_of_tiffs_alone_is_stored(dataset, tmp_path, paint_chip):
+    folder = dataset(["clear primary"] * 6)
+    for jpeg in sorted((folder / "train-jpg").iterdir()):
+        write_tiff(folder / "train-tif-v2" / f"{jpeg.stem}.tif", paint_chip(jpeg.stem))
+        jpeg.unlink()
+    store_chips(folder, tmp_path / "run", source="made chips", seed=0)
+    assert read_json(tmp_path / "run/data/raw.json")["from_tiff"] == 6
+    red = open_store(tmp_path / "run", "raw")[..., 0].astype(float)
+    for row, chip in enumerate(load_catalogue(tmp_path / "run")["chip"]):
+        painted = paint_chip(chip)[..., 0].astype(float)
+        assert np.corrcoef(red[row].ravel(), painted.ravel())[0, 1] > 0.9
+
+
+def test_mapping_gives_the_shuffled_tiffs_their_names(dataset, tmp_path, paint_chip):
+    folder = dataset(additional=2)
+    for old, new in (("file_0", "file_1"), ("file_1", "file_0")):
+        write_tiff(folder / "test-tif-v2" / f"{old}.tif", paint_chip(new))
+    table = folder / "test_v2_file_mapping.csv"
+    table.write_text("old,new\nfile_0.tif,file_1.tif\nfile_1.tif,file_0.tif\n")
+    store_chips(folder, tmp_path / "run", source="made chips", seed=0)
+    assert load_agreement(tmp_path / "run")["correlation"].min() > 0.9
+    table.unlink()
+    store_chips(folder, tmp_path / "run", source="made chips", seed=0)
+    assert load_agreement(tmp_path / "run")["correlation"].max() < 0.5
+
+
+def test_data_set_without_tiffs_has_no_agreement_to_show(stored_run):
+    assert load_agreement(stored_run).empty
+    assert not (stored_run / "data/nir.npy").exists()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from planet_lib.chips import read_catalogue
+from planet_lib.catalogue import read_catalogue
 from planet_lib.errors import DataError
 from planet_lib.labels import encode_tags
 from planet_lib.submission import check_submission, write_submission
