@@ -65,7 +65,8 @@ if SYNTHETIC:
 rule store_chips:
     input:
         f"{MADE}/train_v2.csv" if SYNTHETIC else [],
-        library("catalogue.py", "chips.py", "labels.py", "splits.py", "store.py", "tiff.py"),
+        library("catalogue.py", "chips.py", "labels.py", "neighbours.py", "splits.py"),
+        library("store.py", "tiff.py"),
     output:
         "data/chips.csv",
         "data/problems.csv",
@@ -75,12 +76,14 @@ rule store_chips:
         source=config["source"],
         signature=config["signature"],
         seed=SEED,
+        neighbours="" if PROFILE["keep_neighbours"] else "--part-neighbours",
         allow="--allow-left-out" if PROFILE["allow_left_out"] else "",
     benchmark:
         "seconds/store_chips.tsv"
     threads: workflow.cores
     shell:
-        "exec 2>&1; {PLANET} store {DATA:q} . --source {params.source:q} --seed {params.seed} {params.allow}"
+        "exec 2>&1; {PLANET} store {DATA:q} . --source {params.source:q} --seed {params.seed}"
+        " {params.neighbours} {params.allow}"
 
 
 rule describe_chips:

@@ -68,6 +68,7 @@ def _store(options: argparse.Namespace) -> None:
         options.run_dir,
         source=options.source,
         seed=options.seed,
+        keep_neighbours=not options.part_neighbours,
         allow_left_out=options.allow_left_out,
     )
 
@@ -183,6 +184,7 @@ def _make_parser() -> argparse.ArgumentParser:
     store.add_argument("run_dir", type=Path)
     store.add_argument("--source", required=True, help="what the pages call the data")
     store.add_argument("--seed", type=int, required=True, help="of the split")
+    store.add_argument("--part-neighbours", action="store_true", help="split at random")
     store.add_argument("--allow-left-out", action="store_true")
 
     describe = add("describe", _describe, "compute simple statistics of every stored chip")

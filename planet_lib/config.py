@@ -60,6 +60,7 @@ class Profile(Section):
 
     seed: Annotated[int, Field(ge=0)]
     synthetic: Synthetic
+    keep_neighbours: Annotated[bool, Field(description="chips that adjoin share a split")]
     allow_left_out: Annotated[bool, Field(description="go on with over 1 % unusable chips")]
     haze: Haze
     inputs: Annotated[

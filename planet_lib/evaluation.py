@@ -1,11 +1,12 @@
 """The scores of a whole run on the test chips, and what one run gains over another."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from planet_lib.baselines import predict_with_trees
 from planet_lib.labels import MINE
 from planet_lib.scoring import (
     F2_THRESHOLD,
@@ -15,6 +16,7 @@ from planet_lib.scoring import (
     score_labels,
     tune_thresholds,
 )
+from planet_lib.splits import split_chips
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,40 @@ def compare_inputs(scores: Mapping[str, RunScores], *, seed: int) -> dict[str, d
         network: {"gain": float(change.mean()), "interval": bootstrap_mean(change, seed=seed)}
         for network, change in changes.items()
     }
+
+
+def measure_leak(
+    statistics: pd.DataFrame, truth: np.ndarray, groups: np.ndarray, *, seeds: Sequence[int]
+) -> pd.DataFrame:
+    """Measure what neighbours on both sides of a split are worth to the test score.
+
+    Extra trees on simple statistics are trained and tested on random splits, and on splits that
+    keep the chips of a scene together.
+
+    Parameters
+    ----------
+    statistics : DataFrame of N rows
+        Of `planet_lib.statistics`.
+    truth : ndarray of shape (N, 17), 0 or 1
+    groups : ndarray of shape (N,), int
+    seeds : sequence of int
+        One pair of splits each.
+
+    Returns
+    -------
+    DataFrame
+        A row a seed: mean F2 of the test chips, ``random`` and ``grouped``.
+    """
+    rows = []
+    for seed in seeds:
+        row = {}
+        for name, kept in (("random", None), ("grouped", groups)):
+            splits = split_chips(truth, seed=seed, groups=kept)
+            test = splits == "test"
+            answer = predict_with_trees(statistics, truth, splits == "train", seed=seed)
+            row[name] = float(score_chips(truth[test], answer[test] >= F2_THRESHOLD).mean())
+        rows.append(row)
+    return pd.DataFrame(rows, index=pd.Index(seeds, name="seed"))
 
 
 def count_mines(scores: Mapping[str, RunScores]) -> pd.DataFrame:

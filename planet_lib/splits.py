@@ -1,7 +1,7 @@
 """Train, validation and test splits that share out every label set."""
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from planet_lib.errors import DataError
 from planet_lib.labels import decode_labels
@@ -10,7 +10,7 @@ SPLITS = ("train", "validation", "test")
 FOLDS = 5  # one for test, one for validation, three to train
 
 
-def split_chips(encoded: np.ndarray, *, seed: int) -> np.ndarray:
+def split_chips(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
     """Share chips out to 60 % train, 20 % validation and 20 % test, stratified over label sets.
 
     A label set of fewer than five chips joins the stratum of its rarest label, so that rare
@@ -21,6 +21,9 @@ def split_chips(encoded: np.ndarray, *, seed: int) -> np.ndarray:
     encoded : ndarray of shape (N, 17), uint8
         Labels as 0 and 1.
     seed : int
+    groups : ndarray of shape (N,), int, optional
+        Group of each chip, as of `planet_lib.neighbours.group_chips`; chips of one group come into
+        the same split, so that the shares hold only nearly.
 
     Returns
     -------
@@ -30,16 +33,20 @@ def split_chips(encoded: np.ndarray, *, seed: int) -> np.ndarray:
     Raises
     ------
     DataError
-        Fewer than five chips in all.
+        Fewer than five chips in all, or fewer than five groups.
     """
     if len(encoded) < FOLDS:
         raise DataError(
             f"{len(encoded)} labelled chips are too few to split; at least {FOLDS} are needed"
         )
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    if groups is not None and (found := len(np.unique(groups))) < FOLDS:
+        raise DataError(f"{found} groups of chips are too few to split; split without groups")
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    folds = kind(FOLDS, shuffle=True, random_state=seed)
     splits = np.full(len(encoded), "train", dtype=object)
     strata = _assign_strata(encoded)
-    for name, (_, rows) in zip(("test", "validation"), folds.split(strata, strata), strict=False):
+    parts = folds.split(strata, strata, groups)
+    for name, (_, rows) in zip(("test", "validation"), parts, strict=False):
         splits[rows] = name
     return splits.astype(str)
 

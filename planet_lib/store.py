@@ -22,6 +22,7 @@ from planet_lib.chips import CHIP_PX, read_chip
 from planet_lib.errors import DataError, StageError
 from planet_lib.haze import remove_haze
 from planet_lib.labels import encode_tags
+from planet_lib.neighbours import find_neighbours, group_chips
 from planet_lib.splits import split_chips
 from planet_lib.tiff import Agreement, measure_agreement, read_tiff, stretch_to_visual
 
@@ -33,7 +34,13 @@ CHIP_SHAPE = (CHIP_PX, CHIP_PX, 3)
 
 
 def store_chips(
-    folder: Path, run_dir: Path, *, source: str, seed: int, allow_left_out: bool = False
+    folder: Path,
+    run_dir: Path,
+    *,
+    source: str,
+    seed: int,
+    keep_neighbours: bool = True,
+    allow_left_out: bool = False,
 ) -> None:
     """Decode a data set into a run's chip store and split its labelled chips.
 
@@ -51,6 +58,8 @@ def store_chips(
         What the pages call the data.
     seed : int
         Of the split.
+    keep_neighbours : bool
+        Whether chips that adjoin in their scene come into the same split.
     allow_left_out : bool
         Go on where more than 1 % of the chips cannot be read.
 
@@ -81,7 +90,12 @@ def store_chips(
     labelled = catalogue["labelled"].to_numpy()
     catalogue["split"] = "unlabelled"
     encoded = encode_tags(catalogue["tags"][labelled])
-    catalogue.loc[labelled, "split"] = split_chips(encoded, seed=seed)
+    catalogue["group"] = group_chips(find_neighbours(np.load(raw, mmap_mode="r")), len(catalogue))
+    groups = catalogue["group"][labelled]
+    known = keep_neighbours and groups.duplicated().any()
+    catalogue.loc[labelled, "split"] = split_chips(
+        encoded, seed=seed, groups=groups.to_numpy() if known else None
+    )
     catalogue.to_csv(run_dir / CATALOGUE, index=False)
     for left in (AGREEMENT, "data/nir.npy"):
         (run_dir / left).unlink(missing_ok=True)
@@ -105,6 +119,7 @@ def store_chips(
             "left_out": len(unreadable),
             "from_tiff": int(catalogue["path"].str.endswith(".tif").sum()),
             "split_seed": seed,
+            "keep_neighbours": keep_neighbours,
         },
     )
 
@@ -164,7 +179,8 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
     -------
     DataFrame
         Row i belongs to row i of the stores: ``chip``, ``path``, ``labelled``, ``tags`` and
-        ``split`` (train, validation, test or unlabelled).
+        ``split`` (train, validation, test or unlabelled) and ``group`` (the same for chips that
+        hang together in their scene).
 
     Raises
     ------

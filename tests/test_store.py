@@ -3,6 +3,9 @@
 import errno
 import os
 import shutil
+import subprocess
+import sys
+import time
 import warnings
 
 import numpy as np
@@ -71,6 +74,7 @@ def test_manifest_says_what_is_stored(stored_run):
         "left_out": 0,
         "from_tiff": 0,
         "split_seed": 0,
+        "keep_neighbours": True,
     }
 
 
@@ -320,3 +324,25 @@ def test_mapping_gives_the_shuffled_tiffs_their_names(dataset, tmp_path, paint_c
 def test_data_set_without_tiffs_has_no_agreement_to_show(stored_run):
     assert load_agreement(stored_run).empty
     assert not (stored_run / "data/nir.npy").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+def test_killed_while_decoding_and_run_again_gives_the_same_bytes(dataset, tmp_path, share):
+    folder = dataset(["clear primary", "haze primary", "cloudy"] * 130)
+    store_chips(folder, tmp_path / "undisturbed", source="made chips", seed=0)
+    run_dir = tmp_path / "killed"
+    code = (
+        "import sys, pathlib, planet_lib.store as s; "
+        "s.store_chips(*map(pathlib.Path, sys.argv[1:]), source='made chips', seed=0)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, folder, run_dir]) as process:
+        while not (run_dir / "data/raw.npy").exists():
+            assert process.poll() is None
+            time.sleep(0.002)
+        time.sleep(0.1 * share)
+        process.kill()
+    store_chips(folder, run_dir, source="made chips", seed=0)
+    for name in ("raw.npy", "raw.json", "chips.csv", "problems.csv"):
+        expected = (tmp_path / "undisturbed/data" / name).read_bytes()
+        assert (run_dir / "data" / name).read_bytes() == expected

@@ -1,0 +1,60 @@
+"""Measure how fast chips are decoded into the store, beside a plain loop of ``cv2.imread``.
+
+python benchmarks/store.py [--data FOLDER] [--chips N]
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+
+from planet_lib.catalogue import read_catalogue
+from planet_lib.store import store_chips
+from planet_lib.synthetic import write_dataset
+
+ROUNDS = 5
+
+
+def measure(folder: Path) -> None:
+    cv2.setNumThreads(1)
+    paths = [folder / path for path in read_catalogue(folder)[0]["path"]]
+    loop, store = [], []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        for path in paths:
+            assert cv2.imread(str(path)) is not None
+        loop.append(len(paths) / (time.perf_counter() - started))
+        with tempfile.TemporaryDirectory() as run_dir:
+            started = time.perf_counter()
+            store_chips(folder, Path(run_dir), source="benchmark", seed=0)
+            store.append(len(paths) / (time.perf_counter() - started))
+    ratios = [fast / slow for fast, slow in zip(store, loop, strict=True)]
+    cores = os.cpu_count()
+    print(f"{len(paths)} chips, {cores} cores, medians of {ROUNDS} rounds in turn")
+    print(f"  cv2.imread in a loop  {statistics.median(loop):8.0f} chips/s")
+    print(f"  store, split and all  {statistics.median(store):8.0f} chips/s")
+    print(
+        f"  ratio                 {statistics.median(ratios):8.2f}"
+        f"  ({min(ratios):.2f} to {max(ratios):.2f}); by cores {statistics.median(ratios) / cores:.2f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="chips in Kaggle's layout (default: synthetic)")
+    parser.add_argument("--chips", type=int, default=800, help="synthetic ones")
+    options = parser.parse_args()
+    if options.data:
+        measure(options.data)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        write_dataset(Path(folder), chips=options.chips, unlabelled=0, seed=0)
+        measure(Path(folder))
+
+
+if __name__ == "__main__":
+    main()
