@@ -4,6 +4,7 @@ The origin's method stands beside its pixel loop and beside plain OpenCV steps, 
 all methods run on every core, a thread for each. The chips are made, 256 x 256 pixels as Planet's.
 """
 
+import argparse
 import os
 import runpy
 import time
@@ -61,6 +62,7 @@ def measure_seconds(dehaze: Callable, chips: list[np.ndarray], threads: int = 1)
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     cv2.setNumThreads(1)
     chips = make_chips(CHIPS)
     loop = TESTS["dehaze_by_loop"]

@@ -69,6 +69,13 @@ def test_second_report_does_nothing():
     assert "nothing to do" in again.stdout
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
+def test_benchmark_says_what_it_measures(path):
+    said = run(f".venv/bin/python {path} --help")
+    assert said.returncode == 0
+    assert "usage: " in said.stdout
+
+
 def test_lab_serves_the_notebooks():
     with subprocess.Popen(
         ["make", "lab", "LAB_OPTIONS=--no-browser --allow-root --port-retries=50"],
