@@ -66,7 +66,7 @@ rule store_chips:
     input:
         f"{MADE}/train_v2.csv" if SYNTHETIC else [],
         library("catalogue.py", "chips.py", "labels.py", "neighbours.py", "splits.py"),
-        library("store.py", "tiff.py"),
+        library("memmaps.py", "store.py", "tiff.py"),
     output:
         "data/chips.csv",
         "data/problems.csv",

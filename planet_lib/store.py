@@ -7,21 +7,20 @@ array has a manifest beside it, which later stages depend on.
 import hashlib
 import json
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from planet_lib.catalogue import Problem, read_catalogue
 from planet_lib.chips import CHIP_PX, read_chip
 from planet_lib.errors import DataError, StageError
 from planet_lib.haze import remove_haze
 from planet_lib.labels import encode_tags
+from planet_lib.memmaps import compact_array, fill_array
 from planet_lib.neighbours import find_neighbours, group_chips
 from planet_lib.splits import split_chips
 from planet_lib.tiff import Agreement, measure_agreement, read_tiff, stretch_to_visual
@@ -70,22 +69,11 @@ def store_chips(
     """
     catalogue, problems = read_catalogue(folder)
     raw = run_dir / "data" / "raw.npy"
-    digests: list[str | None] = [None] * len(catalogue)
-    unreadable: dict[int, DataError] = {}
-
-    def decode(row: int, out: np.ndarray) -> None:
-        path = folder / catalogue["path"][row]
-        try:
-            out[...] = _read_rgb(path)
-            digests[row] = hashlib.sha256(path.read_bytes()).hexdigest()
-        except DataError as error:
-            unreadable[row] = error
-
-    _fill_store(raw, (len(catalogue), *CHIP_SHAPE), np.uint8, decode, "reading chips")
+    digests, unreadable = decode_chips([folder / path for path in catalogue["path"]], raw)
     problems += _list_unreadable(catalogue, unreadable, folder, allow_left_out)
     kept = np.array([digest is not None for digest in digests])
     if unreadable:
-        _compact_store(raw, kept)
+        compact_array(raw, kept)
     catalogue = catalogue[kept].reset_index(drop=True)
     labelled = catalogue["labelled"].to_numpy()
     catalogue["split"] = "unlabelled"
@@ -124,6 +112,39 @@ def store_chips(
     )
 
 
+def decode_chips(
+    paths: Sequence[Path], store: Path
+) -> tuple[list[str | None], dict[int, DataError]]:
+    """Decode chips into a memory-mapped array, on all cores.
+
+    Parameters
+    ----------
+    paths : sequence of Path, length N
+        JPEGs or TIFFs.
+    store : Path
+        The ``.npy`` file to write, (N, 256, 256, 3) uint8 RGB, in the order of `paths`.
+
+    Returns
+    -------
+    digests : list of str or None, length N
+        SHA-256 of each file; None where it could not be read.
+    unreadable : dict of DataError
+        By row, why not.
+    """
+    digests: list[str | None] = [None] * len(paths)
+    unreadable: dict[int, DataError] = {}
+
+    def decode(row: int, out: np.ndarray) -> None:
+        try:
+            out[...] = _read_rgb(paths[row])
+            digests[row] = hashlib.sha256(paths[row].read_bytes()).hexdigest()
+        except DataError as error:
+            unreadable[row] = error
+
+    fill_array(store, (len(paths), *CHIP_SHAPE), np.uint8, decode, "reading chips")
+    return digests, unreadable
+
+
 def store_haze_free(run_dir: Path, *, method: str, clahe: bool) -> None:
     """Remove the haze of every stored chip, into ``data/dehazed.npy`` and its manifest.
 
@@ -141,7 +162,7 @@ def store_haze_free(run_dir: Path, *, method: str, clahe: bool) -> None:
     def dehaze(row: int, out: np.ndarray) -> None:
         out[...] = remove_haze(chips[row], method=method, clahe=clahe)
 
-    _fill_store(dehazed, chips.shape, np.uint8, dehaze, "removing haze")
+    fill_array(dehazed, chips.shape, np.uint8, dehaze, "removing haze")
     source = read_json(run_dir / "data" / "raw.json")["sha256"]
     write_json(
         dehazed.with_suffix(".json"), {"source_sha256": source, "method": method, "clahe": clahe}
@@ -259,56 +280,12 @@ def _store_near_infrared(folder: Path, run_dir: Path, catalogue: pd.DataFrame) -
 
     path = run_dir / "data" / "nir.npy"
     shape = (len(catalogue), *CHIP_SHAPE[:2])
-    _fill_store(path, shape, np.uint16, decode, "reading near infrared")
+    fill_array(path, shape, np.uint16, decode, "reading near infrared")
     rows = sorted(agreements)
     table = pd.DataFrame([asdict(agreements[row]) for row in rows])
     table.insert(0, "chip", catalogue["chip"].iloc[rows].to_numpy())
     table.to_csv(run_dir / AGREEMENT, index=False)
     return [problems[row] for row in sorted(problems)]
-
-
-def _fill_store(
-    path: Path,
-    shape: tuple[int, ...],
-    dtype: type,
-    fill: Callable[[int, np.ndarray], None],
-    description: str,
-) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".json").unlink(missing_ok=True)
-    store = _allocate_store(path, shape, dtype)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        work = pool.map(lambda row: fill(row, store[row]), range(len(store)))
-        for _ in tqdm(work, desc=description, total=len(store), unit="chip", mininterval=2):
-            pass
-    store.flush()
-
-
-def _compact_store(path: Path, kept: np.ndarray) -> None:
-    store = np.load(path, mmap_mode="r")
-    partial = path.with_name(path.name + ".partial")
-    compact = _allocate_store(partial, (int(kept.sum()), *CHIP_SHAPE), np.uint8)
-    for target, row in enumerate(np.flatnonzero(kept)):
-        compact[target] = store[row]
-    compact.flush()
-    os.replace(partial, path)
-
-
-def _allocate_store(path: Path, shape: tuple[int, ...], dtype: type) -> np.memmap:
-    """Make an empty store, or say at once that the disk is too full for it.
-
-    Without the room, a later write to the map would be a bus error that nobody can catch.
-    """
-    store = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        try:
-            with path.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-        except OSError as error:
-            path.unlink()
-            needed = f"{store.nbytes / 1e9:.1f} GB are needed"
-            raise OSError(error.errno, f"{error.strerror}; {needed}", str(path)) from None
-    return store
 
 
 def _list_unreadable(
