@@ -24,7 +24,6 @@ from planet_lib.store import discard_changed_stores, read_json, write_json
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = "report.json"
-STAGES_AT_ONCE = 2
 PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "opencv-python-headless", "pandas",
             "scikit-learn", "papermill", "nbconvert", "snakemake")  # fmt: skip
 
@@ -165,7 +164,8 @@ def _hold(path: Path, name: str) -> Iterator[None]:
 
 def _run_graph(run_dir: Path, cores: int) -> None:
     """Run the graph, showing its progress; the stages themselves write to stdout."""
-    threads = str(max(1, cores // STAGES_AT_ONCE))
+    at_once = 1 if shutil.which("nvidia-smi") else 2  # two networks would share one GPU's memory
+    threads = str(max(1, cores // at_once))
     with subprocess.Popen(
         [
             sys.executable, "-m", "snakemake",
@@ -173,7 +173,7 @@ def _run_graph(run_dir: Path, cores: int) -> None:
             "--directory", run_dir,
             "--configfile", run_dir / SETTINGS,
             "--cores", str(cores),
-            "--resources", f"network={STAGES_AT_ONCE}",
+            "--resources", f"network={at_once}",
             "--keep-going", "--rerun-incomplete", "--nolock",
         ],
         env=os.environ | {"TF_NUM_INTRAOP_THREADS": threads, "TF_CPP_MIN_LOG_LEVEL": "3"},
