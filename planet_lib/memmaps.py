@@ -54,21 +54,6 @@ def fill_array(
             progress.update(done)
 
 
-def stamp_array(path: Path) -> None:
-    """Note the size and time of a whole ``.npy`` file beside it, in ``<name>.stamp``."""
-    path.with_suffix(".stamp").write_text(_read_stamp(path))
-
-
-def discard_changed_array(path: Path) -> bool:
-    """Remove a ``.npy`` file and its manifest if it is not as it was stamped; say whether."""
-    stamp = path.with_suffix(".stamp")
-    if not path.exists() or (stamp.exists() and stamp.read_text() == _read_stamp(path)):
-        return False
-    for left in (path, path.with_suffix(".json"), stamp):
-        left.unlink(missing_ok=True)
-    return True
-
-
 def compact_array(path: Path, kept: np.ndarray) -> None:
     """Keep some rows of a ``.npy`` file: those where `kept`, bool of shape (N,), is true."""
     store = np.load(path, mmap_mode="r")
@@ -78,11 +63,6 @@ def compact_array(path: Path, kept: np.ndarray) -> None:
         compact[target] = store[row]
     compact.flush()
     os.replace(partial, path)
-
-
-def _read_stamp(path: Path) -> str:
-    status = path.stat()
-    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _allocate_array(path: Path, shape: tuple[int, ...], dtype: type) -> np.memmap:

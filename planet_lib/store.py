@@ -20,7 +20,7 @@ from planet_lib.chips import CHIP_PX, read_chip
 from planet_lib.errors import DataError, StageError
 from planet_lib.haze import remove_haze
 from planet_lib.labels import encode_tags
-from planet_lib.memmaps import compact_array, discard_changed_array, fill_array, stamp_array
+from planet_lib.memmaps import compact_array, fill_array
 from planet_lib.neighbours import find_neighbours, group_chips
 from planet_lib.splits import split_chips
 from planet_lib.tiff import Agreement, measure_agreement, read_tiff, stretch_to_visual
@@ -98,7 +98,6 @@ def store_chips(
             catalogue["chip"], catalogue["tags"], filter(None, digests), strict=True
         )
     )
-    stamp_array(raw)
     write_json(
         raw.with_suffix(".json"),
         {
@@ -165,16 +164,9 @@ def store_haze_free(run_dir: Path, *, method: str, clahe: bool) -> None:
 
     fill_array(dehazed, chips.shape, np.uint8, dehaze, "removing haze")
     source = read_json(run_dir / "data" / "raw.json")["sha256"]
-    stamp_array(dehazed)
     write_json(
         dehazed.with_suffix(".json"), {"source_sha256": source, "method": method, "clahe": clahe}
     )
-
-
-def discard_changed_stores(run_dir: Path) -> list[Path]:
-    """Remove the stores that are half-written or were changed by someone; return their files."""
-    stores = [run_dir / "data" / f"{name}.npy" for name in ("raw", "dehazed")]
-    return [path for path in stores if discard_changed_array(path)]
 
 
 def open_store(run_dir: Path, name: str) -> np.ndarray:

@@ -20,7 +20,6 @@ from planet_lib.haze import remove_haze
 from planet_lib.labels import encode_tags
 from planet_lib.splits import split_chips
 from planet_lib.store import (
-    discard_changed_stores,
     load_agreement,
     load_catalogue,
     open_store,
@@ -325,28 +324,6 @@ def test_mapping_gives_the_shuffled_tiffs_their_names(dataset, tmp_path, paint_c
 def test_data_set_without_tiffs_has_no_agreement_to_show(stored_run):
     assert load_agreement(stored_run).empty
     assert not (stored_run / "data/nir.npy").exists()
-
-
-def test_store_as_it_was_written_is_kept(stored_run):
-    store_haze_free(stored_run, method="origin", clahe=False)
-    assert discard_changed_stores(stored_run) == []
-    open_store(stored_run, "raw"), open_store(stored_run, "dehazed")
-
-
-def test_changed_store_is_discarded_with_its_manifest(stored_run):
-    raw = stored_run / "data/raw.npy"
-    np.load(raw, mmap_mode="r+")[3, 7] ^= 255
-    os.utime(raw)
-    assert discard_changed_stores(stored_run) == [raw]
-    assert not raw.with_suffix(".json").exists()
-
-
-def test_half_written_store_is_discarded(stored_run):
-    raw = stored_run / "data/raw.npy"
-    raw.with_suffix(".stamp").unlink()
-    assert discard_changed_stores(stored_run) == [raw]
-    with pytest.raises(StageError, match="not there yet"):
-        open_store(stored_run, "raw")
 
 
 @pytest.mark.slow
