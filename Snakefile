@@ -38,6 +38,8 @@ HAZE = sorted(str(path) for path in (ROOT / "planet_lib/haze").glob("*.py"))
 
 rule report:
     input:
+        "data/raw.json",
+        "data/dehazed.json",
         REPORT / "index.html",
         expand(str(REPORT / "{page}.html"), page=PAGES),
 
@@ -70,8 +72,7 @@ rule store_chips:
     output:
         "data/chips.csv",
         "data/problems.csv",
-        "data/raw.json",
-        "data/raw.npy",
+        "data/raw.json", # stands for data/raw.npy, whose time Snakemake would change
     params:
         source=config["source"],
         signature=config["signature"],
@@ -105,8 +106,7 @@ rule remove_haze:
         "data/raw.json",
         HAZE,
     output:
-        "data/dehazed.json",
-        "data/dehazed.npy",
+        "data/dehazed.json", # stands for data/dehazed.npy
     params:
         method=PROFILE["haze"]["method"],
         clahe="--clahe" if PROFILE["haze"]["clahe"] else "",

@@ -1,29 +1,46 @@
 """One chip: its size, and how to read it right."""
 
-import io
-import re
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+import simplejpeg
 
 from planet_lib.errors import DataError
 
 CHIP_PX = 256
-READABLE_MODES = ("RGB", "CMYK")
-DECODING = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def read_chip(path: Path) -> np.ndarray:
-    """Read a chip as RGB.
+    """Read a chip as RGB, as `decode_chip` does."""
+    return decode_chip(read_file(path), path)
 
-    Planet's JPEGs have four components and no Adobe marker; OpenCV converts them as Pillow does,
-    within one level, where TensorFlow's decoder silently returns black.
+
+def read_file(path: Path) -> bytes:
+    """Read a whole file, or raise a DataError that names it."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def decode_chip(data: bytes, path: Path, out: np.ndarray | None = None) -> np.ndarray:
+    """Decode a chip as RGB.
+
+    Planet's JPEGs have four components and no Adobe marker: colours times black, inverted. OpenCV
+    and Pillow convert them within one level of this, where TensorFlow's decoder silently returns
+    black.
 
     Parameters
     ----------
+    data : bytes
+        The JPEG file.
     path : Path
+        Where it came from, for the errors.
+    out : ndarray of shape (256, 256, 3), uint8, optional
+        Where the chip is written to, rather than into an array of its own.
 
     Returns
     -------
@@ -33,25 +50,22 @@ def read_chip(path: Path) -> np.ndarray:
     Raises
     ------
     DataError
-        The file is missing, unreadable, truncated, or of another size or mode.
+        No JPEG, truncated, or of another size or colour space.
     """
     try:
-        data = path.read_bytes()
-        with Image.open(io.BytesIO(data)) as header:
-            size, mode = header.size, header.mode
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
-        reason = re.sub(r" <_io.BytesIO object at \w+>", "", str(error))
-        raise DataError(f"{path}: cannot be decoded ({reason})") from None
-    if size != (CHIP_PX, CHIP_PX):
-        width, height = size
-        raise DataError(f"{path}: {width} x {height} px, expected {CHIP_PX} x {CHIP_PX}")
-    if mode not in READABLE_MODES:
-        allowed = " or ".join(READABLE_MODES)
-        raise DataError(f"{path}: colour mode {mode}, expected {allowed}")
-    # Pillow reads the header, which OpenCV does not tell; OpenCV decodes without Python's lock.
-    chip = cv2.imdecode(np.frombuffer(data, np.uint8), DECODING)
-    if chip is None:
-        raise DataError(f"{path}: cannot be decoded (the image is truncated or damaged)")
-    return chip
+        height, width, colour_space, _ = simplejpeg.decode_jpeg_header(data)
+        if (height, width) != (CHIP_PX, CHIP_PX):
+            expected = f"expected {CHIP_PX} x {CHIP_PX}"
+            raise DataError(f"{path}: {width} x {height} px, {expected}")
+        if colour_space == "Gray":
+            raise DataError(f"{path}: a grey picture, expected one in colour")
+        if colour_space not in ("CMYK", "YCCK"):
+            return simplejpeg.decode_jpeg(data, "RGB", buffer=out)
+        inverted = simplejpeg.decode_jpeg(data, "CMYK")
+    except ValueError as error:
+        raise DataError(f"{path}: cannot be decoded ({error})") from None
+    rgb = cv2.cvtColor(inverted, cv2.COLOR_RGBA2RGB, out)
+    black = cv2.extractChannel(inverted, 3)
+    if black.min() < 255:
+        cv2.multiply(rgb, cv2.merge([black] * 3), rgb, scale=1 / 255)
+    return rgb

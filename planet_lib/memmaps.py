@@ -1,6 +1,11 @@
-"""Memory-mapped arrays on disk: filled on all cores, and never on a disk too full for them."""
+"""Memory-mapped arrays on disk: filled on all cores, never half, and stamped when they are whole.
+
+The blocks are written to the file, not to a map of it: that spares a page fault for every 4 KiB,
+and the file's time is that of the last write, so that a stamp of it can be trusted.
+"""
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-BLOCK_ROWS = 32  # that a thread takes at once
+BLOCK_ROWS = 8  # that a thread fills before it writes them; chips of 1.5 MB stay in its cache
 
 
 def fill_array(
@@ -18,7 +23,7 @@ def fill_array(
     fill: Callable[[int, np.ndarray], None],
     description: str,
 ) -> None:
-    """Fill a new ``.npy`` file row by row, on all cores, memory flat.
+    """Fill a new ``.npy`` file row by row, on all cores, memory flat, and stamp it.
 
     Parameters
     ----------
@@ -27,7 +32,7 @@ def fill_array(
     shape : tuple of int
     dtype : type
     fill : callable
-        Called with each row's number and the row, which it writes.
+        Called with each row's number and the row, all of which it writes.
     description : str
         Of the progress bar.
 
@@ -37,38 +42,70 @@ def fill_array(
         The disk is too full for the array; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".json").unlink(missing_ok=True)
-    store = _allocate_array(path, shape, dtype)
+    discard_array(path)
+    offset = _allocate_array(path, shape, dtype)
+    own = threading.local()
 
     def fill_block(first: int) -> int:
-        rows = range(first, min(first + BLOCK_ROWS, len(store)))
-        for row in rows:
-            fill(row, store[row])
-        return len(rows)
+        if not hasattr(own, "block"):
+            own.block = np.empty((BLOCK_ROWS, *shape[1:]), dtype)
+        block = own.block[: shape[0] - first]
+        for row, out in enumerate(block, start=first):
+            fill(row, out)
+        _write_rows(path, offset, first, block)
+        return len(block)
 
     with (
-        tqdm(desc=description, total=len(store), unit="chip", mininterval=2) as progress,
+        tqdm(desc=description, total=shape[0], unit="chip", mininterval=2) as progress,
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
-        for done in pool.map(fill_block, range(0, len(store), BLOCK_ROWS)):
+        for done in pool.map(fill_block, range(0, shape[0], BLOCK_ROWS)):
             progress.update(done)
+    _stamp_array(path)
 
 
 def compact_array(path: Path, kept: np.ndarray) -> None:
     """Keep some rows of a ``.npy`` file: those where `kept`, bool of shape (N,), is true."""
     store = np.load(path, mmap_mode="r")
     partial = path.with_name(path.name + ".partial")
-    compact = _allocate_array(partial, (int(kept.sum()), *store.shape[1:]), store.dtype)
+    offset = _allocate_array(partial, (int(kept.sum()), *store.shape[1:]), store.dtype)
     for target, row in enumerate(np.flatnonzero(kept)):
-        compact[target] = store[row]
-    compact.flush()
+        _write_rows(partial, offset, target, store[row : row + 1])
     os.replace(partial, path)
+    _stamp_array(path)
 
 
-def _allocate_array(path: Path, shape: tuple[int, ...], dtype: type) -> np.memmap:
-    """Make an empty store, or say at once that the disk is too full for it.
+def discard_array(path: Path) -> None:
+    """Remove a ``.npy`` file with its stamp and its manifest, the manifest first."""
+    for left in (path.with_suffix(".json"), path.with_suffix(".stamp"), path):
+        left.unlink(missing_ok=True)
 
-    Without the room, a later write to the map would be a bus error that nobody can catch.
+
+def is_as_written(path: Path) -> bool:
+    """Say whether a ``.npy`` file is whole and has not been written to since."""
+    stamp = path.with_suffix(".stamp")
+    return path.exists() and stamp.exists() and stamp.read_text() == _read_stamp(path)
+
+
+def _stamp_array(path: Path) -> None:
+    path.with_suffix(".stamp").write_text(_read_stamp(path))
+
+
+def _read_stamp(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size} bytes, written at {status.st_mtime_ns} ns\n"
+
+
+def _write_rows(path: Path, offset: int, first: int, rows: np.ndarray) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset + first * rows[0].nbytes)
+        file.write(rows.data)
+
+
+def _allocate_array(path: Path, shape: tuple[int, ...], dtype: type) -> int:
+    """Make an empty ``.npy`` file, or say at once that the disk is too full for it.
+
+    Returns the offset of its first row in bytes.
     """
     store = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):
@@ -79,4 +116,4 @@ def _allocate_array(path: Path, shape: tuple[int, ...], dtype: type) -> np.memma
             path.unlink()
             needed = f"{store.nbytes / 1e9:.1f} GB are needed"
             raise OSError(error.errno, f"{error.strerror}; {needed}", str(path)) from None
-    return store
+    return store.offset

@@ -20,7 +20,7 @@ from planet_lib.config import load_profile
 from planet_lib.errors import ConfigError, DataError, StageError
 from planet_lib.kaggle import JPEG_FOLDERS, TIFF_FOLDERS, unpack_dataset
 from planet_lib.pages import Link, render_index
-from planet_lib.store import read_json, write_json
+from planet_lib.store import discard_changed_stores, read_json, write_json
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = "report.json"
@@ -79,6 +79,8 @@ def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Pa
                 "signature": _sign_files(folder),
             }
         write_json(run_dir / SETTINGS, settings)
+        for path in discard_changed_stores(run_dir):
+            print(f"{os.path.relpath(path)}: not as it was written; it is made anew")
         _run_graph(run_dir, cores)
     return ROOT / "reports" / name / "index.html"
 

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from planet_lib.catalogue import Problem, read_catalogue
-from planet_lib.chips import CHIP_PX, read_chip
+from planet_lib.chips import CHIP_PX, decode_chip, read_file
 from planet_lib.errors import DataError, StageError
 from planet_lib.haze import remove_haze
 from planet_lib.labels import encode_tags
-from planet_lib.memmaps import compact_array, fill_array
+from planet_lib.memmaps import compact_array, discard_array, fill_array, is_as_written
 from planet_lib.neighbours import find_neighbours, group_chips
 from planet_lib.splits import split_chips
 from planet_lib.tiff import Agreement, measure_agreement, read_tiff, stretch_to_visual
@@ -28,6 +28,7 @@ from planet_lib.tiff import Agreement, measure_agreement, read_tiff, stretch_to_
 CATALOGUE = "data/chips.csv"
 PROBLEMS = "data/problems.csv"
 AGREEMENT = "data/agreement.csv"
+NEAR_INFRARED = "data/nir.npy"
 MAX_LEFT_OUT = 0.01
 CHIP_SHAPE = (CHIP_PX, CHIP_PX, 3)
 
@@ -85,8 +86,8 @@ def store_chips(
         encoded, seed=seed, groups=groups.to_numpy() if known else None
     )
     catalogue.to_csv(run_dir / CATALOGUE, index=False)
-    for left in (AGREEMENT, "data/nir.npy"):
-        (run_dir / left).unlink(missing_ok=True)
+    (run_dir / AGREEMENT).unlink(missing_ok=True)
+    discard_array(run_dir / NEAR_INFRARED)
     if catalogue["tiff"].any():
         problems += _store_near_infrared(folder, run_dir, catalogue)
     pd.DataFrame(problems, columns=list(Problem.__annotations__)).to_csv(
@@ -136,10 +137,14 @@ def decode_chips(
 
     def decode(row: int, out: np.ndarray) -> None:
         try:
-            out[...] = _read_rgb(paths[row])
-            digests[row] = hashlib.sha256(paths[row].read_bytes()).hexdigest()
+            data = read_file(paths[row])
+            digests[row] = hashlib.sha256(data).hexdigest()
+            if paths[row].suffix == ".tif":
+                out[...] = stretch_to_visual(read_tiff(paths[row]))
+            else:
+                decode_chip(data, paths[row], out)
         except DataError as error:
-            unreadable[row] = error
+            digests[row], unreadable[row] = None, error
 
     fill_array(store, (len(paths), *CHIP_SHAPE), np.uint8, decode, "reading chips")
     return digests, unreadable
@@ -167,6 +172,19 @@ def store_haze_free(run_dir: Path, *, method: str, clahe: bool) -> None:
     write_json(
         dehazed.with_suffix(".json"), {"source_sha256": source, "method": method, "clahe": clahe}
     )
+
+
+def discard_changed_stores(run_dir: Path) -> list[Path]:
+    """Remove the stores that are half-written or were changed by someone; return their files."""
+    discarded = []
+    for name, parts in (("raw", ("raw", "nir")), ("dehazed", ("dehazed",))):
+        arrays = [run_dir / "data" / f"{part}.npy" for part in parts]
+        arrays = [path for path in arrays if path.exists() or path.with_suffix(".stamp").exists()]
+        changed = [path for path in arrays if not is_as_written(path)]
+        if changed:
+            discard_array(run_dir / "data" / f"{name}.npy")
+        discarded += changed
+    return discarded
 
 
 def open_store(run_dir: Path, name: str) -> np.ndarray:
@@ -255,16 +273,13 @@ def _how_to_make(path: Path) -> str:
     )
 
 
-def _read_rgb(path: Path) -> np.ndarray:
-    return stretch_to_visual(read_tiff(path)) if path.suffix == ".tif" else read_chip(path)
-
-
 def _store_near_infrared(folder: Path, run_dir: Path, catalogue: pd.DataFrame) -> list[Problem]:
     chips = np.load(run_dir / "data" / "raw.npy", mmap_mode="r")
     agreements: dict[int, Agreement] = {}
     problems: dict[int, Problem] = {}
 
     def decode(row: int, out: np.ndarray) -> None:
+        out[...] = 0
         tiff = catalogue["tiff"][row]
         if not tiff:
             return
@@ -278,9 +293,8 @@ def _store_near_infrared(folder: Path, run_dir: Path, catalogue: pd.DataFrame) -
         if catalogue["path"][row] != tiff:
             agreements[row] = measure_agreement(stretch_to_visual(bands), chips[row])
 
-    path = run_dir / "data" / "nir.npy"
     shape = (len(catalogue), *CHIP_SHAPE[:2])
-    fill_array(path, shape, np.uint16, decode, "reading near infrared")
+    fill_array(run_dir / NEAR_INFRARED, shape, np.uint16, decode, "reading near infrared")
     rows = sorted(agreements)
     table = pd.DataFrame([asdict(agreements[row]) for row in rows])
     table.insert(0, "chip", catalogue["chip"].iloc[rows].to_numpy())

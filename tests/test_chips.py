@@ -5,7 +5,6 @@ import io
 import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import cv2
@@ -14,10 +13,10 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, features
+from PIL import Image
 
 from planet_lib.catalogue import Problem, read_catalogue
-from planet_lib.chips import read_chip
+from planet_lib.chips import decode_chip, read_chip
 from planet_lib.errors import DataError
 
 PROJECT = Path(__file__).parents[1]
@@ -29,10 +28,10 @@ def save(picture: Image.Image, kind: str = "PNG") -> bytes:
     return buffer.getvalue()
 
 
-def make_png_header(side_px: int) -> bytes:
-    """Make a PNG that claims to be very large."""
-    body = b"IHDR" + struct.pack(">IIBBBBB", side_px, side_px, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+def claim_size(jpeg: bytes, side_px: int) -> bytes:
+    """Make a JPEG claim to be very large."""
+    at = jpeg.index(b"\xff\xc0") + 5
+    return jpeg[:at] + struct.pack(">HH", side_px, side_px) + jpeg[at + 4 :]
 
 
 def write_labels(folder, *lines: str, header: str = "image_name,tags") -> None:
@@ -43,13 +42,13 @@ DAMAGED = {
     "zero bytes": (b"", "cannot be decoded"),
     "text": (b"<html>404</html>", "cannot be decoded"),
     "wrong size": (save(Image.new("RGB", (256, 255)), "JPEG"), "256 x 255 px, expected 256 x 256"),
-    "grey": (save(Image.new("L", (256, 256)), "JPEG"), "colour mode L, expected RGB or CMYK"),
-    "RGBA": (save(Image.new("RGBA", (256, 256))), "colour mode RGBA"),
-    "palette": (save(Image.new("P", (256, 256))), "colour mode P"),
-    "sixteen bits": (save(Image.new("I;16", (256, 256))), "colour mode I;16"),
-    "decompression bomb": (make_png_header(60_000), "cannot be decoded"),
+    "grey": (save(Image.new("L", (256, 256)), "JPEG"), "a grey picture, expected one in colour"),
+    "PNG": (save(Image.new("RGB", (256, 256))), "cannot be decoded"),
+    "decompression bomb": (
+        claim_size(save(Image.new("RGB", (256, 256)), "JPEG"), 65_000),
+        "65000 x 65000 px, expected",
+    ),
     "truncated JPEG": (save(Image.new("RGB", (256, 256)), "JPEG")[:-200], "cannot be decoded"),
-    "truncated PNG": (save(Image.new("RGB", (256, 256)))[:-60], "cannot be decoded"),
 }
 
 
@@ -74,15 +73,25 @@ def test_reading_and_storing_chips_needs_no_tensorflow():
     subprocess.run([sys.executable, "-c", code + modules], check=True, cwd=PROJECT)
 
 
-@pytest.mark.parametrize("components", [3, 4])
-def test_chip_reads_as_opencv_within_one_level(tmp_path, encode_chip, components):
+@pytest.mark.parametrize("kind", ["RGB", "like Planet's", "CMYK with black ink"])
+def test_chip_reads_as_opencv(tmp_path, encode_chip, kind):
     picture = cv2.resize(
-        np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8), (256,) * 2
+        np.random.default_rng(0).integers(0, 255, (32, 32, 4), np.uint8), (256,) * 2
     )
-    data = encode_chip(picture) if components == 4 else save(Image.fromarray(picture), "JPEG")
+    data = {
+        "RGB": save(Image.fromarray(picture[..., :3].copy()), "JPEG"),
+        "like Planet's": encode_chip(picture[..., :3]),
+        "CMYK with black ink": save(Image.frombytes("CMYK", (256, 256), picture.tobytes()), "JPEG"),
+    }[kind]
     (tmp_path / "a.jpg").write_bytes(data)
     expected = cv2.cvtColor(cv2.imread(str(tmp_path / "a.jpg")), cv2.COLOR_BGR2RGB)
-    np.testing.assert_allclose(read_chip(tmp_path / "a.jpg").astype(int), expected, atol=1)
+    # OpenCV rounds the product with black down, level by level.
+    atol = 2 if kind == "CMYK with black ink" else 1
+    chip = read_chip(tmp_path / "a.jpg")
+    np.testing.assert_allclose(chip.astype(int), expected, atol=atol)
+    out = np.zeros_like(chip)
+    decode_chip(data, tmp_path / "a.jpg", out)
+    np.testing.assert_array_equal(out, chip)
 
 
 def test_real_chips_read_as_opencv_within_one_level(sample):
@@ -108,7 +117,7 @@ def test_missing_chip_is_an_error(tmp_path):
 
 
 def test_folder_instead_of_chip_is_an_error(tmp_path):
-    with pytest.raises(DataError, match="cannot be decoded"):
+    with pytest.raises(DataError, match="cannot be read"):
         read_chip(tmp_path)
 
 
@@ -122,15 +131,6 @@ def test_changed_or_cut_jpeg_reads_or_is_a_data_error(tmp_path, encode_chip, pai
     path.write_bytes(jpeg[: data.draw(st.integers(0, len(jpeg)))])
     with contextlib.suppress(DataError):
         assert read_chip(path).shape == (256, 256, 3)
-
-
-@pytest.mark.skipif(not features.check("avif"), reason="this Pillow cannot write AVIF")
-def test_damaged_avif_named_jpg_is_an_error(tmp_path, paint_chip):
-    data = bytearray(save(Image.fromarray(paint_chip("a")), "AVIF"))
-    data[-200:] = bytes(200)
-    (tmp_path / "a.jpg").write_bytes(data)
-    with pytest.raises(DataError, match="cannot be decoded"):
-        read_chip(tmp_path / "a.jpg")
 
 
 def test_catalogue_lists_every_chip_of_both_families(dataset):

@@ -237,6 +237,20 @@ def test_second_run_has_nothing_to_do(workshop):
 
 
 @pytest.mark.slow
+def test_store_changed_by_hand_is_made_anew_without_retraining(workshop):
+    models, store = workshop.stamp_models(), workshop.run / "data" / "raw.npy"
+    whole = store.read_bytes()
+    store.write_bytes(whole[:-1] + b"\7")
+    done = workshop.make()
+    assert_made(done)
+    assert "runs/tiny/data/raw.npy: not as it was written; it is made anew" in done.stdout
+    assert store.read_bytes() == whole
+    assert workshop.stamp_models() == models
+    assert_made(done := workshop.make())
+    assert done.stdout.startswith("nothing to do")
+
+
+@pytest.mark.slow
 def test_edited_evaluation_does_not_retrain(workshop):
     models = workshop.stamp_models()
     workshop.add_cell("04_evaluate.ipynb", new_markdown_cell("An explanation that is new."))

@@ -20,6 +20,7 @@ from planet_lib.haze import remove_haze
 from planet_lib.labels import encode_tags
 from planet_lib.splits import split_chips
 from planet_lib.store import (
+    discard_changed_stores,
     load_agreement,
     load_catalogue,
     open_store,
@@ -324,6 +325,40 @@ def test_mapping_gives_the_shuffled_tiffs_their_names(dataset, tmp_path, paint_c
 def test_data_set_without_tiffs_has_no_agreement_to_show(stored_run):
     assert load_agreement(stored_run).empty
     assert not (stored_run / "data/nir.npy").exists()
+
+
+def test_store_as_it_was_written_is_kept(stored_run):
+    store_haze_free(stored_run, method="origin", clahe=False)
+    assert discard_changed_stores(stored_run) == []
+    open_store(stored_run, "raw"), open_store(stored_run, "dehazed")
+
+
+def test_store_with_left_out_chips_is_kept(dataset, tmp_path):
+    folder = dataset()
+    break_chips(folder, "train_0")
+    store_chips(folder, tmp_path, source="", seed=0, allow_left_out=True)
+    assert discard_changed_stores(tmp_path) == []
+
+
+@pytest.mark.parametrize("spoil", ["change", "delete", "cut", "forget"])
+def test_changed_or_half_written_store_is_discarded(stored_run, spoil):
+    store_haze_free(stored_run, method="origin", clahe=False)
+    raw = stored_run / "data" / "raw.npy"
+    if spoil == "change":
+        time.sleep(0.02)  # the clock of files is coarser than the processor's
+        with raw.open("r+b") as file:
+            file.seek(5000)
+            file.write(b"other")
+    elif spoil == "delete":
+        raw.unlink()
+    elif spoil == "cut":
+        os.truncate(raw, raw.stat().st_size - 1)
+    else:
+        raw.with_suffix(".stamp").unlink()
+    assert discard_changed_stores(stored_run) == [raw]
+    with pytest.raises(StageError, match="not there yet"):
+        open_store(stored_run, "raw")
+    open_store(stored_run, "dehazed")
 
 
 @pytest.mark.slow
