@@ -238,14 +238,16 @@ def test_second_run_has_nothing_to_do(workshop):
 
 @pytest.mark.slow
 def test_store_changed_by_hand_is_made_anew_without_retraining(workshop):
-    models, store = workshop.stamp_models(), workshop.run / "data" / "raw.npy"
+    networks = [path for path in workshop.stamp_models() if path.endswith(".keras")]
+    before = [workshop.stamp_models()[path] for path in networks]
+    store = workshop.run / "data" / "raw.npy"
     whole = store.read_bytes()
     store.write_bytes(whole[:-1] + b"\7")
     done = workshop.make()
     assert_made(done)
     assert "runs/tiny/data/raw.npy: not as it was written; it is made anew" in done.stdout
     assert store.read_bytes() == whole
-    assert workshop.stamp_models() == models
+    assert [workshop.stamp_models()[path] for path in networks] == before
     assert_made(done := workshop.make())
     assert done.stdout.startswith("nothing to do")
 
