@@ -10,6 +10,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from planet_lib.config import INPUTS
+
 ROOT = Path(workflow.basedir)
 NOTEBOOKS = ROOT / "notebooks"
 REPORT = ROOT / "reports" / config["name"]
@@ -156,7 +158,7 @@ rule explain_haze_removal:
 rule train_network:
     input:
         "data/chips.csv",
-        "data/{kind}.json",
+        lambda wildcards: [f"data/{store}.json" for store in INPUTS[wildcards.kind]],
         NOTEBOOKS / "03_train.ipynb",
         library("batches.py", "epochs.py", "models.py", "prediction.py", "training.py"),
         library("figures/training.py", "figures/style.py"),

@@ -16,13 +16,13 @@ def view_chips(chips: np.ndarray, view: int) -> np.ndarray:
 
     Parameters
     ----------
-    chips : ndarray of shape (..., S, S, 3)
+    chips : ndarray of shape (..., S, S, C)
     view : int
         0-7; 0 leaves the chips as they are, 4-7 are mirrored.
 
     Returns
     -------
-    ndarray of shape (..., S, S, 3)
+    ndarray of shape (..., S, S, C)
         A view of `chips`, not a copy.
 
     Raises
@@ -42,14 +42,14 @@ def read_batch(store: np.ndarray, rows: np.ndarray, image_px: int) -> np.ndarray
 
     Parameters
     ----------
-    store : ndarray of shape (N, H, W, 3), uint8
+    store : ndarray or SideBySide of shape (N, H, W, C), uint8
     rows : ndarray of shape (B,), int
     image_px : int
         Side of the square result, in pixels.
 
     Returns
     -------
-    ndarray of shape (B, image_px, image_px, 3), uint8
+    ndarray of shape (B, image_px, image_px, C), uint8
     """
     size = (image_px, image_px)
     return np.stack([cv2.resize(store[row], size, interpolation=cv2.INTER_AREA) for row in rows])
@@ -73,7 +73,7 @@ def stream_batches(
 
     Parameters
     ----------
-    store : ndarray of shape (N, H, W, 3), uint8
+    store : ndarray or SideBySide of shape (N, H, W, C), uint8
     rows : ndarray of shape (M,), int
         The chips to train on.
     encoded : ndarray of shape (M, 17)
@@ -82,7 +82,7 @@ def stream_batches(
 
     Yields
     ------
-    chips : ndarray of shape (batch_size, image_px, image_px, 3), uint8
+    chips : ndarray of shape (batch_size, image_px, image_px, C), uint8
     targets : dict of ndarray, float32
         ``weather`` (batch_size, 4) and ``land`` (batch_size, 13).
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 
 from planet_lib.errors import ConfigError, PlanetError, StageError
+from planet_lib.haze import METHODS
 from planet_lib.labels import suggest
 
 
@@ -192,7 +193,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
     dehaze = add("dehaze", _dehaze, "remove the haze of every stored chip")
     dehaze.add_argument("run_dir", type=Path)
-    dehaze.add_argument("--method", required=True)
+    dehaze.add_argument("--method", required=True, choices=sorted(METHODS))
     dehaze.add_argument("--clahe", action="store_true")
 
     execute = add("execute", _execute, "execute a notebook into a copy")

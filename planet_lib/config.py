@@ -11,6 +11,8 @@ from planet_lib.labels import suggest
 
 CONFIG_FOLDER = Path(__file__).parents[1] / "config"
 BASE_PROFILE = "default"
+INPUTS = {"raw": ("raw",), "dehazed": ("dehazed",), "both": ("raw", "dehazed")}
+"""What a network may be shown, and the chip stores that it is read from."""
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -39,7 +41,7 @@ class Synthetic(Section):
 class Haze(Section):
     """How the haze-free chips are made."""
 
-    method: Literal["dark_channel", "origin"]
+    method: Literal["boundary", "dark_channel", "origin"]
     clahe: Annotated[bool, Field(description="whether histogram equalisation follows")]
 
 
@@ -64,7 +66,9 @@ class Profile(Section):
     allow_left_out: Annotated[bool, Field(description="go on with over 1 % unusable chips")]
     haze: Haze
     inputs: Annotated[
-        list[Literal["raw", "dehazed"]], Field(min_length=1), AfterValidator(_refuse_repeats)
+        list[Literal[tuple(INPUTS)]],
+        Field(min_length=1),
+        AfterValidator(_refuse_repeats),
     ]
     networks: Annotated[
         dict[Literal["cnn", "densenet", "densenet121"], Network], Field(min_length=1)

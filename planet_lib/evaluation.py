@@ -78,29 +78,29 @@ def score_run(
 
 
 def compare_inputs(scores: Mapping[str, RunScores], *, seed: int) -> dict[str, dict]:
-    """Compare each network on haze-free chips with itself on raw ones, chip by chip.
+    """Compare each network on haze-free chips, or on both, with itself on raw ones, chip by chip.
 
     Parameters
     ----------
     scores : mapping of str to RunScores
-        By run, ``<network>-raw`` and ``<network>-dehazed``.
+        By run, ``<network>-<input>``.
     seed : int
         Of the bootstrap.
 
     Returns
     -------
     dict of dict
-        By network: ``gain`` of the mean F2 and its 95 % ``interval``.
+        By run, for those whose network has a raw run too: ``gain`` of the mean F2 and its 95 %
+        ``interval``.
     """
-    changes = {
-        run.removesuffix("-raw"): scores[dehazed].chips - scores[run].chips
-        for run in scores
-        if run.endswith("-raw") and (dehazed := run.removesuffix("raw") + "dehazed") in scores
-    }
-    return {
-        network: {"gain": float(change.mean()), "interval": bootstrap_mean(change, seed=seed)}
-        for network, change in changes.items()
-    }
+    compared = {}
+    for run, score in scores.items():
+        raw = run.rpartition("-")[0] + "-raw"
+        if run != raw and raw in scores:
+            change = score.chips - scores[raw].chips
+            interval = bootstrap_mean(change, seed=seed)
+            compared[run] = {"gain": float(change.mean()), "interval": interval}
+    return compared
 
 
 def measure_leak(

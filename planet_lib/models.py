@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from zipfile import BadZipFile
@@ -20,20 +21,23 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_VARIANCE = (0.229**2, 0.224**2, 0.225**2)
 
 
-def build_cnn(image_px: int) -> keras.Model:
+def build_cnn(image_px: int, *, channels: int = 3) -> keras.Model:
     """Build the origin's baseline: 3x3 convolutions of 32 filters, three pools, two heads.
 
     Parameters
     ----------
     image_px : int
         Side of the square input, in pixels.
+    channels : int
+        Of the input.
 
     Returns
     -------
     keras.Model
-        Takes (N, image_px, image_px, 3) in 0-255; returns ``{"weather": (N, 4), "land": (N, 13)}``.
+        Takes (N, image_px, image_px, channels) in 0-255; returns
+        ``{"weather": (N, 4), "land": (N, 13)}``.
     """
-    chips = keras.Input((image_px, image_px, 3), name="chips")
+    chips = keras.Input((image_px, image_px, channels), name="chips")
     x = layers.Rescaling(1 / 255, name="scale")(chips)
     x = _batch_norm("input_bn")(x)
     for stage, pool in enumerate(
@@ -51,6 +55,7 @@ def build_cnn(image_px: int) -> keras.Model:
 def build_densenet(
     image_px: int,
     *,
+    channels: int = 3,
     blocks: tuple[int, ...] = (4, 4, 4),
     growth: int = 16,
     filters: int = 32,
@@ -62,6 +67,8 @@ def build_densenet(
     ----------
     image_px : int
         Side of the square input, in pixels.
+    channels : int
+        Of the input.
     blocks : tuple of int
         Layers of each dense block.
     growth : int
@@ -74,13 +81,14 @@ def build_densenet(
     Returns
     -------
     keras.Model
-        Takes (N, image_px, image_px, 3) in 0-255; returns ``{"weather": (N, 4), "land": (N, 13)}``.
+        Takes (N, image_px, image_px, channels) in 0-255; returns
+        ``{"weather": (N, 4), "land": (N, 13)}``.
 
     References
     ----------
     G. Huang et al., Densely Connected Convolutional Networks, CVPR 2017, table 1.
     """
-    chips = keras.Input((image_px, image_px, 3), name="chips")
+    chips = keras.Input((image_px, image_px, channels), name="chips")
     x = layers.Rescaling(1 / 255, name="scale")(chips)
     x = layers.Conv2D(filters, 7, strides=2, padding="same", use_bias=False, name="stem")(x)
     x = _activate(x, "stem")
@@ -97,20 +105,25 @@ def build_densenet(
     return keras.Model(chips, _add_heads(x), name="densenet")
 
 
-def build_densenet121(image_px: int, *, weights: str | None = None) -> keras.Model:
+def build_densenet121(
+    image_px: int, *, channels: int = 3, weights: str | None = None
+) -> keras.Model:
     """Build the true DenseNet-121 of `keras.applications` under the two heads.
 
     Parameters
     ----------
     image_px : int
         Side of the square input, in pixels; at least 32.
+    channels : int
+        Of the input: 3 for every picture of a chip.
     weights : str or None
         ``"imagenet"`` downloads Keras' pretrained weights; None starts from scratch.
 
     Returns
     -------
     keras.Model
-        Takes (N, image_px, image_px, 3) in 0-255; returns ``{"weather": (N, 4), "land": (N, 13)}``.
+        Takes (N, image_px, image_px, channels) in 0-255; returns
+        ``{"weather": (N, 4), "land": (N, 13)}``.
 
     Raises
     ------
@@ -119,13 +132,23 @@ def build_densenet121(image_px: int, *, weights: str | None = None) -> keras.Mod
     """
     if weights not in (None, "imagenet"):
         raise ConfigError(f"weights: {weights!r}; allowed: null, imagenet")
-    chips = keras.Input((image_px, image_px, 3), name="chips")
+    pictures = channels // 3
+    if weights and pictures > 1:
+        raise ConfigError(f"weights: imagenet has 3 channels, the input {channels}; use null")
+    chips = keras.Input((image_px, image_px, channels), name="chips")
     x = layers.Rescaling(1 / 255, name="scale")(chips)
-    x = layers.Normalization(mean=IMAGENET_MEAN, variance=IMAGENET_VARIANCE, name="normalise")(x)
+    x = layers.Normalization(
+        mean=IMAGENET_MEAN * pictures, variance=IMAGENET_VARIANCE * pictures, name="normalise"
+    )(x)
     try:
-        backbone = keras.applications.DenseNet121(
-            include_top=False, weights=weights, input_shape=(image_px, image_px, 3), pooling="avg"
-        )
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            # Keras wonders at six channels.
+            backbone = keras.applications.DenseNet121(
+                include_top=False,
+                weights=weights,
+                input_shape=(image_px, image_px, channels),
+                pooling="avg",
+            )
     except Exception as error:  # what Keras raises where a download fails
         if weights is None:
             raise

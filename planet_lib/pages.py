@@ -21,7 +21,7 @@ HOME = "index.html"
 TEMPLATES = Path(__file__).with_name("templates")
 CANDIDATES_SHOWN = 10
 MODEL_NAMES = {"cnn": "Plain CNN", "densenet": "DenseNet"}
-INPUT_NAMES = {"raw": "as taken", "dehazed": "haze removed", "both": "both"}
+INPUT_NAMES = {"raw": "as taken", "dehazed": "haze removed", "both": "as taken and haze removed"}
 
 
 @dataclass(frozen=True)
@@ -179,17 +179,17 @@ def _compare_runs(results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _compare_inputs(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Pair the runs of each model on raw and on dehazed chips with the paired change."""
+    """Pair each run that is compared with its network's run on raw chips."""
+    runs = results["runs"]
     return [
         {
-            "model": model,
-            "raw": results["runs"][f"{model}-raw"]["f2"],
-            "dehazed": results["runs"][f"{model}-dehazed"]["f2"],
+            "run": runs[run],
+            "raw": runs[f"{runs[run]['model']}-raw"]["f2"],
             "gain": change["gain"],
             "interval": change["interval"],
             "settled": math.prod(change["interval"]) > 0,
         }
-        for model, change in results["haze_gain"].items()
+        for run, change in results["haze_gain"].items()
     ]
 
 

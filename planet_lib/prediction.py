@@ -16,8 +16,8 @@ def predict_chips(network: keras.Model, store: np.ndarray, *, image_px: int) -> 
     Parameters
     ----------
     network : keras.Model
-    store : ndarray of shape (N, H, W, 3), uint8
-        RGB; read batch by batch.
+    store : ndarray or SideBySide of shape (N, H, W, C), uint8
+        Read batch by batch.
     image_px : int
 
     Returns

@@ -35,6 +35,29 @@ def split_chips(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = N
     DataError
         Fewer than five chips in all, or fewer than five groups.
     """
+    folds = assign_folds(encoded, seed=seed, groups=groups)
+    names = np.array(["test", "validation", *["train"] * (FOLDS - 2)])
+    return names[folds]
+
+
+def assign_folds(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+    """Share chips out to five folds, stratified over label sets as `split_chips` does.
+
+    Parameters
+    ----------
+    encoded, seed, groups
+        As for `split_chips`.
+
+    Returns
+    -------
+    ndarray of shape (N,), int
+        0 to 4.
+
+    Raises
+    ------
+    DataError
+        Fewer than five chips in all, or fewer than five groups.
+    """
     if len(encoded) < FOLDS:
         raise DataError(
             f"{len(encoded)} labelled chips are too few to split; at least {FOLDS} are needed"
@@ -42,13 +65,12 @@ def split_chips(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = N
     if groups is not None and (found := len(np.unique(groups))) < FOLDS:
         raise DataError(f"{found} groups of chips are too few to split; split without groups")
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    folds = kind(FOLDS, shuffle=True, random_state=seed)
-    splits = np.full(len(encoded), "train", dtype=object)
+    splitter = kind(FOLDS, shuffle=True, random_state=seed)
     strata = _assign_strata(encoded)
-    parts = folds.split(strata, strata, groups)
-    for name, (_, rows) in zip(("test", "validation"), parts, strict=False):
-        splits[rows] = name
-    return splits.astype(str)
+    folds = np.zeros(len(encoded), dtype=int)
+    for fold, (_, rows) in enumerate(splitter.split(strata, strata, groups)):
+        folds[rows] = fold
+    return folds
 
 
 def _assign_strata(encoded: np.ndarray) -> np.ndarray:

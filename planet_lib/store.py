@@ -17,6 +17,7 @@ import pandas as pd
 
 from planet_lib.catalogue import Problem, read_catalogue
 from planet_lib.chips import CHIP_PX, decode_chip, read_file
+from planet_lib.config import INPUTS
 from planet_lib.errors import DataError, StageError
 from planet_lib.haze import remove_haze
 from planet_lib.labels import encode_tags
@@ -209,6 +210,47 @@ def open_store(run_dir: Path, name: str) -> np.ndarray:
         raise StageError(
             f"{path}: damaged ({error}); delete {run_dir / 'data'} and run again"
         ) from None
+
+
+class SideBySide:
+    """Several stores read as one, whose rows have the channels of all.
+
+    Parameters
+    ----------
+    stores : sequence of ndarray of shape (N, H, W, 3)
+    """
+
+    def __init__(self, stores: Sequence[np.ndarray]) -> None:
+        self.stores = stores
+        count, height, width, _ = stores[0].shape
+        self.shape = (count, height, width, sum(store.shape[3] for store in stores))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return np.concatenate([store[row] for store in self.stores], axis=-1)
+
+
+def open_input(run_dir: Path, input_mode: str) -> np.ndarray | SideBySide:
+    """Open what a network is shown: ``raw``, ``dehazed`` or ``both``.
+
+    Returns
+    -------
+    memmap or SideBySide of shape (N, 256, 256, C), uint8
+        Red, green and blue of each store of `INPUTS`, so that C is 3 or 6.
+
+    Raises
+    ------
+    ValueError
+        No such input.
+    StageError
+        A store is not there yet, or damaged.
+    """
+    if input_mode not in INPUTS:
+        raise ValueError(f"input_mode is {input_mode!r}; allowed: {', '.join(INPUTS)}")
+    stores = [open_store(run_dir, name) for name in INPUTS[input_mode]]
+    return stores[0] if len(stores) == 1 else SideBySide(stores)
 
 
 def load_catalogue(run_dir: Path) -> pd.DataFrame:

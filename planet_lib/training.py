@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -17,11 +17,12 @@ import planet_lib.epochs
 import planet_lib.models
 import planet_lib.prediction
 from planet_lib.batches import repeat_batches, split_heads, stream_batches
+from planet_lib.config import INPUTS
 from planet_lib.epochs import HISTORY, EpochKeeper
 from planet_lib.labels import encode_tags
 from planet_lib.models import build_model, save_model
 from planet_lib.prediction import PREDICTION_BATCH, predict_chips
-from planet_lib.store import load_catalogue, open_store, read_json, write_json
+from planet_lib.store import load_catalogue, open_input, read_json, write_json
 
 WARMUP_SHARE = 0.1
 
@@ -56,7 +57,7 @@ def train_run(
     model : str
         A key of `planet_lib.models.MODELS`.
     input_mode : str
-        The store to train on: ``raw`` or ``dehazed``.
+        What to train on: a key of `planet_lib.config.INPUTS`.
     image_px : int
         Side of the network's input, in pixels.
     epochs : int
@@ -96,17 +97,18 @@ def train_run(
         "seed": seed,
         "options": options or {},
     }
-    store = open_store(run_dir, input_mode)
+    store = open_input(run_dir, input_mode)
     catalogue = load_catalogue(run_dir)
     folder = run_dir / "models" / f"{model}-{input_mode}"
-    fingerprint = _compute_fingerprint(settings, catalogue, run_dir / "data" / f"{input_mode}.json")
+    manifests = [run_dir / "data" / f"{name}.json" for name in INPUTS[input_mode]]
+    fingerprint = _compute_fingerprint(settings, catalogue, manifests)
     manifest = folder / "run.json"
     if manifest.exists() and read_json(manifest)["fingerprint"] == fingerprint:
         return read_json(manifest)
     checkpoints = _prepare_checkpoints(folder, fingerprint)
 
     keras.utils.set_random_seed(seed)
-    network = build_model(model, image_px, **settings["options"])
+    network = build_model(model, image_px, channels=store.shape[-1], **settings["options"])
     encoded = encode_tags(catalogue["tags"])
     rows = {name: np.flatnonzero(catalogue["split"] == name) for name in ("train", "validation")}
     batch_size = min(batch_size, len(rows["train"]))
@@ -233,10 +235,11 @@ def _weigh_loss(head: str, weights: np.ndarray) -> Callable:
     return loss
 
 
-def _compute_fingerprint(settings: dict, catalogue: pd.DataFrame, manifest: Path) -> str:
+def _compute_fingerprint(settings: dict, catalogue: pd.DataFrame, manifests: Sequence[Path]) -> str:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     digest.update(catalogue.to_csv().encode())
-    digest.update(manifest.read_bytes())
+    for manifest in manifests:
+        digest.update(manifest.read_bytes())
     for module in (planet_lib.batches, planet_lib.epochs, planet_lib.models, planet_lib.prediction):
         digest.update(Path(module.__file__).read_bytes())
     digest.update(Path(__file__).read_bytes())

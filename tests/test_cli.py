@@ -47,6 +47,7 @@ MISTAKES = [
     (("describe", "run"), 1, "run/data/raw.npy: not there yet; run 'make report' first"),
     (("describe", "runs/mine"), 1, "run 'make report NAME=mine' first"),
     (("dehaze", "run", "--method", "origin"), 1, "run/data/raw.npy: not there yet"),
+    (("dehaze", "run", "--method", "guess"), 2, "argument --method: invalid choice: 'guess'"),
     (("execute", "missing.ipynb", "r/n/x.ipynb", "{}"), 1, "missing.ipynb: No such file"),
     (("execute", "book.ipynb", "r/n/x.ipynb", '{"sise": 1}'), 1, "did you mean 'size'?"),
     (("render", "r/n/x.ipynb", "x.html"), 1, "r/report.json: not there yet"),

@@ -124,6 +124,7 @@ EDGES = {
     "one chip in the gallery": (mines.plot_gallery, [("a", 1.0, "", CHIP)]),
     "one step": (haze.plot_steps, [("a", CHIP)]),
     "one view": (training.plot_inputs, [CHIP], "a"),
+    "two pictures": (training.plot_inputs, [np.dstack([CHIP, CHIP])] * 8, "a"),
     "longest label set of the competition": (explore.plot_label_sets, pd.Series([LONGEST_SET])),
     "chip with all labels": (mines.plot_gallery, [("a", 0.0, " ".join(LABELS), CHIP)] * 5),
 }  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 from scipy.ndimage import minimum_filter, uniform_filter
 
 from planet_lib import haze
+from planet_lib.synthetic import synthesize_scene
 
 REAL_CHIPS = Path(__file__).parents[2] / "shared" / "planet_sample" / "train-jpg"
 EXTREMES = {
@@ -128,10 +129,17 @@ def test_airlight_origin_is_the_lightest_gray_where_the_darkest_channel_is_brigh
     assert haze.estimate_airlight_origin(image) == 100
 
 
+@pytest.mark.parametrize("method", ["origin", "dark_channel"])
 @pytest.mark.parametrize("level", [0, 1, 90, 255])
 def test_gray_image_of_one_level_is_unchanged(method, level):
     image = np.full((40, 33, 3), level, np.uint8)
     np.testing.assert_array_equal(haze.remove_haze(image, method=method), image)
+
+
+@pytest.mark.parametrize("level", [0, 1, 90, 150, 255])
+def test_image_of_one_colour_stays_one(method, level):
+    cleaned = haze.remove_haze(np.full((70, 33, 3), level, np.uint8), method=method)
+    assert np.ptp(cleaned, axis=(0, 1)).max() == 0
 
 
 @pytest.mark.parametrize("image", EXTREMES.values(), ids=EXTREMES.keys())
@@ -172,7 +180,7 @@ def test_haze_free_image_is_nearly_unchanged_by_dark_channel():
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("method", "gain_db"), [("dark_channel", 7), ("origin", 3)])
-def test_known_haze_is_removed(seed, method, gain_db):
+def test_known_haze_is_removed_from_a_view_with_depth(seed, method, gain_db):
     radiance, transmission = make_radiance(seed), make_transmission()
     image = add_haze(radiance, transmission, np.array([215, 210, 205]))
     cleaned = haze.remove_haze(image, method=method)
@@ -184,9 +192,9 @@ def test_known_haze_is_removed(seed, method, gain_db):
 def test_known_airlight_and_transmission_are_estimated():
     truth, airlight = make_transmission(), np.array([215, 210, 205])
     image = add_haze(make_radiance(), truth, airlight)
-    estimated = haze.estimate_airlight(image, haze.compute_dark_channel(image))
+    estimated = haze.estimate_airlight_dark_channel(image)
     np.testing.assert_allclose(estimated, airlight, atol=5)
-    coarse = haze.estimate_transmission(image, airlight, omega=1)
+    coarse = haze.estimate_coarse_transmission(image, airlight, omega=1)
     refined = haze.refine_transmission(coarse, image)
     assert np.abs(refined - truth).mean() < 0.06
 
@@ -218,7 +226,7 @@ def test_airlight_ignores_a_bright_spot_smaller_than_the_patch():
     image = np.full((100, 100, 3), 40, np.uint8)
     image[:40] = 180, 170, 160
     image[70:75, 70:75] = 255
-    airlight = haze.estimate_airlight(image, haze.compute_dark_channel(image))
+    airlight = haze.estimate_airlight_dark_channel(image)
     np.testing.assert_array_equal(airlight, [180, 170, 160])
 
 
@@ -226,7 +234,7 @@ def test_airlight_ignores_a_bright_spot_smaller_than_the_patch():
 def test_transmission_stays_in_its_bounds(shape):
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     airlight = np.float32([30, 200, 255])
-    transmission = haze.estimate_transmission(image, airlight, omega=0.9)
+    transmission = haze.estimate_coarse_transmission(image, airlight, omega=0.9)
     refined = haze.refine_transmission(transmission, image)
     assert transmission.shape == refined.shape == shape
     assert transmission.dtype == refined.dtype == np.float32
@@ -270,8 +278,129 @@ def test_refine_transmission_moves_an_edge_to_the_image():
     assert np.abs(np.diff(refined)).argmax() == 29
 
 
-def test_equalize_contrast_is_opencv_on_lightness():
+@pytest.fixture(scope="module")
+def synthetic_chips():
+    """Give synthetic chips whose radiance, transmission and airlight are known."""
+    return [chip for scene in range(30) for chip in synthesize_scene(12, scene, enrich=0.3)]
+
+
+def measure_gains(chips, method) -> np.ndarray:
+    truths = [chip.radiance * 255 for chip in chips]
+    cleaned = [haze.remove_haze(chip.image, method=method) for chip in chips]
+    return np.array(
+        [
+            measure_psnr(after, truth) - measure_psnr(chip.image, truth)
+            for chip, after, truth in zip(chips, cleaned, truths, strict=True)
+        ]
+    )
+
+
+def test_boundary_comes_nearer_to_the_truth_than_the_dark_channel(synthetic_chips):
+    hazy = [
+        chip
+        for chip in synthetic_chips
+        if "cloudy" not in chip.tags and 0.3 < chip.transmission.mean() < 0.9
+    ]
+    assert len(hazy) > 20
+    gains = measure_gains(hazy, "boundary")
+    assert np.median(gains) > 8
+    assert np.median(gains - measure_gains(hazy, "dark_channel")) > 3
+
+
+def test_boundary_estimates_the_transmission(synthetic_chips):
+    seen = [chip for chip in synthetic_chips if chip.transmission.min() > 0.3]
+    errors = []
+    for chip in seen:
+        airlight = haze.estimate_airlight_boundary(chip.image)
+        estimated = haze.estimate_transmission_boundary(chip.image, airlight)
+        errors.append(np.abs(estimated - chip.transmission).mean())
+    assert np.median(errors) < 0.06
+
+
+def test_boundary_changes_a_chip_without_haze_less_than_the_dark_channel(synthetic_chips):
+    changes = {"boundary": [], "dark_channel": []}
+    for chip in synthetic_chips:
+        radiance = np.rint(chip.radiance * 255).astype(np.uint8)
+        for method, seen in changes.items():
+            cleaned = haze.remove_haze(radiance, method=method).astype(int)
+            seen.append(np.abs(cleaned - radiance).mean())
+    assert np.median(changes["boundary"]) < 3
+    assert np.mean(changes["boundary"]) < 0.6 * np.mean(changes["dark_channel"])
+
+
+def test_boundary_leaves_overcast_as_it_is():
+    rng = np.random.default_rng(0)
+    overcast = rng.integers(195, 225, (256, 256, 3), dtype=np.uint8)
+    np.testing.assert_allclose(haze.dehaze_boundary(overcast).astype(int), overcast, atol=1)
+
+
+def test_boundary_blackens_no_cloud_and_casts_no_halo():
+    airlight = np.float32([160, 163, 158])
+    image = add_haze(make_radiance(side=256), np.full((256, 256), 0.7), airlight)
+    without = haze.dehaze_boundary(image)
+    cv2.circle(image, (128, 128), 30, (235, 236, 233), -1)
+    cleaned = haze.dehaze_boundary(image, airlight=airlight).astype(int)
+    distance = np.hypot(*(np.indices((256, 256)) - 128))
+    assert cleaned[distance < 30].min() >= 230
+    np.testing.assert_allclose(cleaned[distance > 31], without[distance > 31], atol=8)
+
+
+def test_boundary_keeps_the_colour_of_bright_ground():
+    image = make_radiance(side=256) // 2
+    image[60:130, 60:130] = 190, 150, 110
+    sand = haze.dehaze_boundary(image)[90, 90].astype(int)
+    np.testing.assert_allclose(sand, [190, 150, 110], atol=12)
+
+
+def test_boundary_takes_the_airlight_from_clouds_that_are_brighter_than_overcast():
     image = make_radiance()
+    overcast = haze.estimate_airlight_boundary(image)
+    image[32:64, 48:80] = 250, 240, 230
+    np.testing.assert_array_equal(haze.estimate_airlight_boundary(image), [250, 240, 230])
+    image[32:64, 48:80] = 250, 240, 10
+    np.testing.assert_array_equal(haze.estimate_airlight_boundary(image), overcast)
+
+
+@pytest.mark.parametrize("tile_px", [64, 200, 1024])
+@pytest.mark.parametrize("clahe", [False, True])
+def test_scene_in_tiles_has_no_seams(synthetic_chips, method, tile_px, clahe):
+    chips = [chip.image for chip in synthetic_chips[:6]]
+    scene = np.vstack([np.hstack(chips[:3]), np.hstack(chips[3:])])[:501, :707]
+    before = scene.copy()
+    whole = haze.remove_haze(scene, method=method)
+    tiled = haze.remove_haze_in_tiles(scene, method=method, tile_px=tile_px)
+    np.testing.assert_allclose(tiled.astype(int), whole, atol=1)
+    np.testing.assert_array_equal(scene, before)
+    if clahe:
+        equalized = haze.remove_haze_in_tiles(scene, method=method, tile_px=tile_px, clahe=True)
+        np.testing.assert_array_equal(equalized, haze.equalize_contrast(tiled))
+
+
+def test_scene_is_read_from_a_memory_map(tmp_path, method):
+    scene = np.lib.format.open_memmap(tmp_path / "a.npy", "w+", np.uint8, (90, 40, 3))
+    scene[...] = make_radiance()[:90, :40]
+    tiled = haze.remove_haze_in_tiles(scene, method=method, tile_px=16)
+    expected = haze.remove_haze(np.array(scene), method=method)
+    np.testing.assert_allclose(tiled.astype(int), expected, atol=1)
+
+
+@pytest.mark.parametrize("tile_px", [0, -8, 100])
+def test_tile_that_parts_a_block_is_refused(tile_px):
+    with pytest.raises(ValueError, match=f"tile_px is {tile_px}; allowed: multiples of 8"):
+        haze.remove_haze_in_tiles(make_radiance(), tile_px=tile_px)
+
+
+def test_airlight_of_the_scene_is_taken_for_its_parts(method):
+    image = add_haze(make_radiance(), make_transmission(), np.array([215, 210, 205]))
+    airlight = haze.METHODS[method].estimate_airlight(image)
+    given = haze.remove_haze(image, method=method, airlight=airlight)
+    np.testing.assert_array_equal(given, haze.remove_haze(image, method=method))
+    other = haze.remove_haze(image, method=method, airlight=airlight * 0.9)
+    assert (other != given).any()
+
+
+def test_equalize_contrast_is_opencv_on_lightness():
+    image = make_radiance(side=256)
     lab = cv2.cvtColor(image[..., ::-1].copy(), cv2.COLOR_BGR2LAB)
     lab[..., 0] = cv2.createCLAHE(clipLimit=3.0, tileGridSize=(8, 8)).apply(lab[..., 0].copy())
     expected = cv2.cvtColor(lab, cv2.COLOR_LAB2BGR)[..., ::-1]
@@ -348,5 +477,5 @@ def test_option_out_of_range_is_refused(name, value):
 
 
 def test_unknown_method_lists_the_allowed():
-    with pytest.raises(ValueError, match="method is 'dcp'; allowed: dark_channel, origin"):
+    with pytest.raises(ValueError, match="'dcp'; allowed: boundary, dark_channel, origin"):
         haze.remove_haze(make_radiance(), method="dcp")

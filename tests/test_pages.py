@@ -137,7 +137,7 @@ def results() -> dict:
             "cnn-raw": score_run("cnn", "raw", 0.702),
         },
         "baselines": {"always clear primary": {"f2": 0.641, "f2_interval": [0.61, 0.67]}},
-        "haze_gain": {"densenet": {"gain": 0.012, "interval": [-0.004, 0.027]}},
+        "haze_gain": {"densenet-dehazed": {"gain": 0.012, "interval": [-0.004, 0.027]}},
         "mines": {
             "run": "densenet-dehazed",
             "chips": 150,

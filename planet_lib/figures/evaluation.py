@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve
 
+from planet_lib.config import INPUTS
 from planet_lib.figures.style import (
     FOREST,
     INK,
@@ -22,16 +23,17 @@ from planet_lib.labels import INDEX, LAND, MINE, WEATHER
 
 NETWORK_COLOURS = {"cnn": SKY, "densenet": FOREST, "densenet121": PLUM}
 NETWORK_NAMES = {"cnn": "plain CNN", "densenet": "DenseNet", "densenet121": "DenseNet-121"}
+LINES = {"raw": "--", "dehazed": "-", "both": "-."}
 MEASURES = {"precision": "precision", "recall": "recall", "f2": "F2"}
 
 
 def plot_comparison(tables: Mapping[str, pd.DataFrame], measures: list[str]) -> Figure:
-    """Plot every label's scores, raw against haze-free, network against network.
+    """Plot every label's scores, input against input, network against network.
 
     Parameters
     ----------
     tables : mapping of str to DataFrame
-        By run, ``<network>-raw`` and ``<network>-dehazed``: what
+        By run, ``<network>-<input>``: what
         `planet_lib.scoring.score_labels` returns. Labels that no chip has are left out.
     measures : list of str
         The panels: keys of `MEASURES`.
@@ -55,7 +57,10 @@ def plot_comparison(tables: Mapping[str, pd.DataFrame], measures: list[str]) -> 
         if label == MINE:
             tick.set(color=OCHRE, fontweight="bold")
     figure.legend(
-        *panels[0][0].get_legend_handles_labels(), ncols=2, loc="outside upper center", fontsize=10
+        *panels[0][0].get_legend_handles_labels(),
+        ncols=len(networks),
+        loc="outside upper center",
+        fontsize=10,
     )
     return figure
 
@@ -65,14 +70,16 @@ def _draw_dumbbells(axes, tables, network, measure, labels, offset) -> None:
     heights = np.arange(len(labels)) + offset
     values = {
         kind: tables[run].loc[labels, measure].to_numpy(float)
-        for kind in ("raw", "dehazed")
+        for kind in INPUTS
         if (run := f"{network}-{kind}") in tables
     }
-    if len(values) == 2:
-        axes.hlines(heights, values["raw"], values["dehazed"], color=colour, alpha=0.4, linewidth=2)
+    if len(values) > 1:
+        ends = np.sort(np.stack(list(values.values())), axis=0)
+        axes.hlines(heights, ends[0], ends[-1], color=colour, alpha=0.4, linewidth=2)
     markers = {
         "raw": ("as taken", {"facecolors": "white", "zorder": 3}),
         "dehazed": ("haze removed", {"facecolors": colour, "zorder": 2}),
+        "both": ("both", {"facecolors": colour, "zorder": 2, "marker": "D"}),
     }
     for kind, scores in values.items():
         text, marker = markers[kind]
@@ -148,7 +155,7 @@ def plot_precision_recall(
             precision, recall, _ = precision_recall_curve(truth[:, column], answer[:, column])
             axes.step(
                 recall, precision, where="post", color=NETWORK_COLOURS[network], label=run,
-                linestyle="--" if kind == "raw" else "-",
+                linestyle=LINES[kind],
             )  # fmt: skip
         base = truth[:, column].mean()
         axes.axhline(base, color=MUTED, linewidth=1, linestyle=":")
@@ -158,7 +165,7 @@ def plot_precision_recall(
     figure.supxlabel("recall", fontsize=11)
     figure.supylabel("precision", fontsize=11)
     figure.legend(
-        *panels[0][0].get_legend_handles_labels(), ncols=4, loc="outside upper center", fontsize=9
+        *panels[0][0].get_legend_handles_labels(), ncols=3, loc="outside upper center", fontsize=9
     )
     return figure
 

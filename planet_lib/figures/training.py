@@ -35,9 +35,21 @@ def plot_learning_curves(history: pd.DataFrame, *, best_epoch: int) -> Figure:
 
 
 def plot_inputs(views: Sequence[np.ndarray], title: str) -> Figure:
-    """Plot one chip as the network may see it, in each of its views."""
-    figure, axes = make_figure(1, len(views), height_in=1.35, squeeze=False)
-    for number, (cell, view) in enumerate(zip(axes[0], views, strict=True)):
-        draw_chip(cell, view, f"view {number}")
+    """Plot one chip as the network may see it, in each of its views, a row a picture.
+
+    Parameters
+    ----------
+    views : sequence of ndarray of shape (S, S, 3 or 6)
+        Of one chip, as taken or haze-free, or both side by side.
+    title : str
+    """
+    pictures = views[0].shape[-1] // 3
+    figure, axes = make_figure(
+        pictures, len(views), height_in=0.35 + pictures * 7.8 / max(len(views), 8), squeeze=False
+    )
+    for row in range(pictures):
+        for number, (cell, view) in enumerate(zip(axes[row], views, strict=True)):
+            name = "" if row else f"view {number}"
+            draw_chip(cell, view[..., 3 * row : 3 * row + 3], name)
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     return figure

@@ -15,15 +15,23 @@ import numpy as np
 
 from planet_lib.haze.checks import check_image, check_share
 
+PATCH_PX = 15
+RADIUS_PX = 20
+OMEGA = 0.95
+T0 = 0.1
+EPSILON = 1e-3
+REACH_PX = PATCH_PX // 2 + 2 * RADIUS_PX
+
 
 def dehaze_dark_channel(
     image: np.ndarray,
     *,
-    patch_px: int = 15,
-    omega: float = 0.95,
-    t0: float = 0.1,
-    radius_px: int = 20,
-    epsilon: float = 1e-3,
+    airlight: np.ndarray | None = None,
+    patch_px: int = PATCH_PX,
+    omega: float = OMEGA,
+    t0: float = T0,
+    radius_px: int = RADIUS_PX,
+    epsilon: float = EPSILON,
 ) -> np.ndarray:
     """Remove haze with He's dark channel prior, refined by the guided filter.
 
@@ -31,6 +39,8 @@ def dehaze_dark_channel(
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255.
+    airlight : ndarray of shape (3,), float, optional
+        RGB, above 0 and up to 255; `estimate_airlight_dark_channel` of the image by default.
     patch_px : int
         Side of the dark channel's patch in pixels, odd; 15 in [1]_.
     omega : float
@@ -50,13 +60,14 @@ def dehaze_dark_channel(
     ----------
     [1]_ and [2]_ of the module.
     """
-    airlight = estimate_airlight(image, compute_dark_channel(image, patch_px=patch_px))
-    transmission = estimate_transmission(image, airlight, patch_px=patch_px, omega=omega)
-    refined = refine_transmission(transmission, image, radius_px=radius_px, epsilon=epsilon)
+    if airlight is None:
+        airlight = estimate_airlight_dark_channel(image, patch_px=patch_px)
+    coarse = estimate_coarse_transmission(image, airlight, patch_px=patch_px, omega=omega)
+    refined = refine_transmission(coarse, image, radius_px=radius_px, epsilon=epsilon)
     return recover_radiance(image, refined, airlight, t0=t0)
 
 
-def compute_dark_channel(image: np.ndarray, *, patch_px: int = 15) -> np.ndarray:
+def compute_dark_channel(image: np.ndarray, *, patch_px: int = PATCH_PX) -> np.ndarray:
     """Compute the dark channel: the smallest value of any channel in the patch around a pixel.
 
     Parameters
@@ -78,15 +89,15 @@ def compute_dark_channel(image: np.ndarray, *, patch_px: int = 15) -> np.ndarray
     return _erode(reduce(cv2.min, cv2.split(check_image(image))), patch_px)
 
 
-def estimate_airlight(image: np.ndarray, dark_channel: np.ndarray) -> np.ndarray:
+def estimate_airlight_dark_channel(image: np.ndarray, *, patch_px: int = PATCH_PX) -> np.ndarray:
     """Estimate the colour of the airlight where the dark channel is brightest.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255.
-    dark_channel : ndarray of shape (H, W), uint8
-        As `compute_dark_channel` returns it.
+    patch_px : int
+        Side of the dark channel's patch in pixels, odd.
 
     Returns
     -------
@@ -98,15 +109,20 @@ def estimate_airlight(image: np.ndarray, dark_channel: np.ndarray) -> np.ndarray
     ----------
     [1]_ of the module, "Estimating the Atmospheric Light".
     """
-    image = check_image(image)
+    dark_channel = compute_dark_channel(image, patch_px=patch_px)
     rank = dark_channel.size - max(1, dark_channel.size // 1000)
-    haziest = image[dark_channel >= np.partition(dark_channel, rank, axis=None)[rank]]
+    haziest = check_image(image)[dark_channel >= np.partition(dark_channel, rank, axis=None)[rank]]
     lightness = haziest.sum(axis=1)
     return np.maximum(haziest[lightness == lightness.max()].mean(axis=0, dtype=np.float32), 1)
 
 
-def estimate_transmission(
-    image: np.ndarray, airlight: np.ndarray, *, patch_px: int = 15, omega: float = 0.95
+def estimate_transmission_dark_channel(image: np.ndarray, airlight: np.ndarray) -> np.ndarray:
+    """Estimate the transmission and refine it; (H, W), float32, 0 to 1."""
+    return refine_transmission(estimate_coarse_transmission(image, airlight), image)
+
+
+def estimate_coarse_transmission(
+    image: np.ndarray, airlight: np.ndarray, *, patch_px: int = PATCH_PX, omega: float = OMEGA
 ) -> np.ndarray:
     """Estimate the transmission from the dark channel of the image divided by the airlight.
 
@@ -137,7 +153,11 @@ def estimate_transmission(
 
 
 def refine_transmission(
-    transmission: np.ndarray, image: np.ndarray, *, radius_px: int = 20, epsilon: float = 1e-3
+    transmission: np.ndarray,
+    image: np.ndarray,
+    *,
+    radius_px: int = RADIUS_PX,
+    epsilon: float = EPSILON,
 ) -> np.ndarray:
     """Make the transmission follow the edges of the image with the guided filter.
 
@@ -177,7 +197,7 @@ def refine_transmission(
 
 
 def recover_radiance(
-    image: np.ndarray, transmission: np.ndarray, airlight: np.ndarray, *, t0: float = 0.1
+    image: np.ndarray, transmission: np.ndarray, airlight: np.ndarray, *, t0: float = T0
 ) -> np.ndarray:
     """Recover the scene radiance from the haze model.
 

@@ -14,9 +14,10 @@ from planet_lib.haze.checks import check_image
 ORIGIN_WINDOW_PX = 20
 ORIGIN_OMEGA = 0.95
 ORIGIN_T0 = 0.55
+REACH_PX = ORIGIN_WINDOW_PX // 2
 
 
-def dehaze_origin(image: np.ndarray) -> np.ndarray:
+def dehaze_origin(image: np.ndarray, *, airlight: float | None = None) -> np.ndarray:
     """Remove haze as the origin does, to the bit.
 
     The origin cites the dark channel prior, but takes a pixel's own value where the prior takes the
@@ -26,13 +27,15 @@ def dehaze_origin(image: np.ndarray) -> np.ndarray:
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255.
+    airlight : float, optional
+        0 to 255; `estimate_airlight_origin` of the image by default.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255, truncated.
     """
-    table = _tabulate_radiance(estimate_airlight_origin(image))
+    table = _tabulate_radiance(estimate_airlight_origin(image) if airlight is None else airlight)
     row = _find_dark_values(image).astype(np.uint16) << 8
     return cv2.merge([np.take(table, row | plane) for plane in cv2.split(image)])
 

@@ -1,0 +1,226 @@
+"""Measure what haze removal is worth: the same learner, folds and seeds on each kind of input.
+
+python benchmarks/haze_worth.py [--data FOLDER] [--learner trees|densenet] [--work FOLDER]
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import average_precision_score
+
+from planet_lib.baselines import find_weather, predict_with_trees
+from planet_lib.labels import LABELS, WEATHER, encode_tags
+from planet_lib.scoring import F2_THRESHOLD, bootstrap_mean, score_chips
+from planet_lib.splits import FOLDS, assign_folds
+from planet_lib.statistics import describe_chip
+from planet_lib.store import CATALOGUE, load_catalogue, open_store, store_chips, store_haze_free
+from planet_lib.synthetic import write_dataset
+
+INPUTS = {  # method, CLAHE, and what the learner is shown
+    "raw": ("boundary", False, "raw"),
+    "origin": ("origin", False, "dehazed"),
+    "origin + CLAHE": ("origin", True, "dehazed"),
+    "dark channel": ("dark_channel", False, "dehazed"),
+    "boundary": ("boundary", False, "dehazed"),
+    "boundary + CLAHE": ("boundary", True, "dehazed"),
+    "raw and boundary": ("boundary", False, "both"),
+}
+FEWEST_CHIPS = 5  # of a label that is shown
+RESAMPLES = 500
+NETWORK = {
+    "model": "densenet",
+    "image_px": 64,
+    "epochs": 15,
+    "batch_size": 16,
+    "learning_rate": 0.004,
+    "patience": 15,
+    "max_label_weight": 3.0,
+    "options": {"blocks": [4, 4, 4], "growth": 16, "filters": 32},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="chips in Kaggle's layout (default: synthetic)")
+    parser.add_argument("--chips", type=int, default=700, help="synthetic ones")
+    parser.add_argument("--learner", choices=("trees", "densenet"), default="trees")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--work", type=Path, help="folder where an interrupted run goes on")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = options.work or Path(folder)
+        data = options.data or work / "synthetic"
+        if options.data is None:
+            write_dataset(data, chips=options.chips, unlabelled=0, seed=0, enrich=0.3)
+        stores = prepare_stores(work, data)
+        catalogue = load_catalogue(stores["raw"])
+        truth = encode_tags(catalogue["tags"])
+        chosen = catalogue["labelled"].to_numpy()
+        with_trees = options.learner == "trees"
+        inputs = [name for name in INPUTS if with_trees or "CLAHE" not in name]
+        answers = {name: [] for name in inputs}
+        for seed in range(options.seeds):
+            folds = np.full(len(catalogue), -1)
+            groups = catalogue["group"][chosen].to_numpy()
+            folds[chosen] = assign_folds(truth[chosen], seed=seed, groups=groups)
+            for name in inputs:
+                answer = answer_with_trees if with_trees else answer_with_network
+                answers[name].append(answer(stores[name], INPUTS[name][2], folds, seed)[chosen])
+        learner = "500 extra trees" if with_trees else describe_network()
+        print(
+            f"{chosen.sum()} chips of {data.name}, {learner}, {FOLDS} folds, {options.seeds} seeds"
+        )
+        print_worth(truth[chosen], {name: np.stack(runs) for name, runs in answers.items()})
+
+
+def prepare_stores(work: Path, data: Path) -> dict[str, Path]:
+    """Store the chips as taken and without haze, a run for each kind of haze-free chips."""
+    raw = work / "raw"
+    if not (raw / "data" / "raw.json").exists():
+        store_chips(data, raw, source=data.name, seed=0)
+    folders = {}
+    for name, (method, clahe, _) in INPUTS.items():
+        folders[name] = work / f"{method}{'-clahe' if clahe else ''}"
+        if not (folders[name] / "data" / "dehazed.json").exists():
+            (folders[name] / "data").mkdir(parents=True, exist_ok=True)
+            for part in ("raw.npy", "raw.json", "chips.csv"):
+                shutil.copyfile(raw / "data" / part, folders[name] / "data" / part)
+            store_haze_free(folders[name], method=method, clahe=clahe)
+    return folders
+
+
+def answer_with_trees(run_dir: Path, kind: str, folds: np.ndarray, seed: int) -> np.ndarray:
+    """Answer each fold by trees that saw the others; probabilities of shape (N, 17)."""
+    names = {"raw": ["raw"], "dehazed": ["dehazed"], "both": ["raw", "dehazed"]}[kind]
+    table = pd.concat([_describe_store(run_dir, name) for name in names], axis=1)
+    truth = encode_tags(load_catalogue(run_dir)["tags"])
+    answer = np.zeros(truth.shape, np.float32)
+    for fold in range(FOLDS):
+        train = (folds >= 0) & (folds != fold)
+        answer[folds == fold] = predict_with_trees(table, truth, train, seed=seed)[folds == fold]
+    return answer
+
+
+def _describe_store(run_dir: Path, name: str) -> pd.DataFrame:
+    path = run_dir / "data" / f"{name}-statistics.csv"
+    if not path.exists():
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            rows = list(pool.map(describe_chip, open_store(run_dir, name)))
+        pd.DataFrame(rows).to_csv(path, index=False)
+    return pd.read_csv(path)
+
+
+def answer_with_network(run_dir: Path, kind: str, folds: np.ndarray, seed: int) -> np.ndarray:
+    """Answer each fold by a network that saw three others; its best epoch is chosen on the fifth.
+
+    Probabilities of shape (N, 17).
+    """
+    from planet_lib.training import train_run
+
+    answer = np.zeros((len(folds), len(LABELS)), np.float32)
+    for fold in range(FOLDS):
+        path = run_dir / "answers" / f"{kind}-{seed}-{fold}.npy"
+        if not path.exists():
+            catalogue = load_catalogue(run_dir)
+            splits = np.select(
+                [folds < 0, folds == fold, folds == (fold + 1) % FOLDS],
+                ["unlabelled", "test", "validation"],
+                "train",
+            )
+            catalogue.assign(split=splits).to_csv(run_dir / CATALOGUE, index=False)
+            train_run(run_dir, input_mode=kind, seed=seed, **NETWORK)
+            path.parent.mkdir(exist_ok=True)
+            shutil.copyfile(run_dir / "models" / f"densenet-{kind}" / "probabilities.npy", path)
+        answer[folds == fold] = np.load(path)[folds == fold]
+    return answer
+
+
+def describe_network() -> str:
+    return f"reduced DenseNet at {NETWORK['image_px']} px, {NETWORK['epochs']} epochs"
+
+
+def print_worth(truth: np.ndarray, answers: dict[str, np.ndarray]) -> None:
+    """Print mean F2 per chip, by weather and by label, each with its paired change.
+
+    Parameters
+    ----------
+    truth : ndarray of shape (N, 17), 0 or 1
+    answers : dict of ndarray of shape (seeds, N, 17)
+        Probabilities out of fold, by input.
+    """
+    f2 = {
+        name: np.mean([score_chips(truth, run >= F2_THRESHOLD) for run in runs], axis=0)
+        for name, runs in answers.items()
+    }
+    print("\nmean F2 per chip at threshold 0.2; change against raw, 95 % interval over chips")
+    for name, chips in f2.items():
+        print(f"  {name:18s} {chips.mean():.3f}  {_write_change(chips - f2['raw'])}")
+    weather = find_weather(truth)
+    print("\nthe same by weather")
+    for index, label in enumerate(WEATHER):
+        seen = weather == index
+        print(f"  {label} ({seen.sum()} chips)")
+        for name, chips in f2.items():
+            change = _write_change((chips - f2["raw"])[seen])
+            print(f"    {name:18s} {chips[seen].mean():.3f}  {change}")
+    print("\naverage precision of each label; change against raw, 95 % interval over chips")
+    shown = [k for k in range(len(LABELS)) if truth[:, k].sum() >= FEWEST_CHIPS]
+    precision = {name: measure_precision(truth, runs, shown) for name, runs in answers.items()}
+    for column, k in enumerate(shown):
+        print(f"  {LABELS[k]} ({truth[:, k].sum()} chips)")
+        for name, sampled in precision.items():
+            print(
+                f"    {name:18s} {_write_sampled(sampled[:, column], precision['raw'][:, column])}"
+            )
+    print(f"  mean of these {len(shown)} labels")
+    for name, sampled in precision.items():
+        mean, raw = (np.nanmean(each, axis=1) for each in (sampled, precision["raw"]))
+        print(f"    {name:18s} {_write_sampled(mean, raw)}")
+
+
+def measure_precision(truth: np.ndarray, runs: np.ndarray, labels: list[int]) -> np.ndarray:
+    """Measure average precisions, mean over seeds; the first row of all chips, then resampled.
+
+    The same chips are drawn for every input, so that rows of two inputs pair up.
+    """
+    rng = np.random.default_rng(0)
+    draws = [np.arange(len(truth)), *rng.integers(len(truth), size=(RESAMPLES, len(truth)))]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return np.array(
+            list(pool.map(lambda rows: _measure_drawn(truth, runs, labels, rows), draws))
+        )
+
+
+def _measure_drawn(
+    truth: np.ndarray, runs: np.ndarray, labels: list[int], rows: np.ndarray
+) -> list[float]:
+    drawn = truth[rows]
+    return [
+        np.mean([average_precision_score(drawn[:, k], run[rows, k]) for run in runs])
+        if drawn[:, k].any()
+        else np.nan
+        for k in labels
+    ]
+
+
+def _write_change(change: np.ndarray) -> str:
+    low, high = bootstrap_mean(change, seed=0)
+    return "" if not change.any() else f"{change.mean():+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def _write_sampled(sampled: np.ndarray, raw: np.ndarray) -> str:
+    change = sampled - raw
+    change = change[np.isfinite(change)]
+    low, high = np.percentile(change[1:], [2.5, 97.5])
+    written = f"{change[0]:+.3f} ({low:+.3f} to {high:+.3f})" if change.any() else ""
+    return f"{sampled[0]:.3f}  {written}"
+
+
+if __name__ == "__main__":
+    main()
