@@ -35,6 +35,7 @@ def arguments(**values):
     return json.dumps({"run_dir": f"../runs/{config['name']}"} | values)
 
 
+SYNTHETIC_CHIPS = sorted(str(path) for path in (ROOT / "planet_lib/synthetic").glob("*.*"))
 HAZE = sorted(str(path) for path in (ROOT / "planet_lib/haze").glob("*.py"))
 
 
@@ -50,7 +51,7 @@ if SYNTHETIC:
 
     rule synthesize_chips:
         input:
-            sorted((ROOT / "planet_lib/synthetic").glob("*.*")),
+            SYNTHETIC_CHIPS,
         output:
             f"{MADE}/train_v2.csv",
             f"{MADE}/sample_submission_v2.csv",
@@ -142,8 +143,9 @@ rule explain_haze_removal:
         "data/statistics.csv",
         "data/dehazed.json",
         NOTEBOOKS / "02_dehaze.ipynb",
-        library("figures/haze.py", "figures/style.py"),
+        library("figures/haze.py", "figures/style.py", "haze_truth.py"),
         HAZE,
+        SYNTHETIC_CHIPS,
     output:
         "notebooks/02_dehaze.ipynb",
         "results/dehaze.json",

@@ -1,29 +1,40 @@
-"""Time haze removal: ``python benchmarks/dehaze.py``.
+"""Time haze removal on synthetic chips: ``python benchmarks/dehaze.py``.
 
-The origin's method stands beside its pixel loop and beside plain OpenCV steps, on one core. Then
-all methods run on every core, a thread for each. The chips are made, 256 x 256 pixels as Planet's.
+Each method stands beside its straightforward version, on one core and on all, and the origin's
+also beside its pixel loop. Then the memory of a whole store, and batches on Keras' device.
 """
 
 import argparse
 import os
 import runpy
+import statistics
+import tempfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import cv2
 import numpy as np
 
 from planet_lib import haze
+from planet_lib.memmaps import fill_array
+from planet_lib.synthetic import synthesize_scene
 
-CHIPS = 200
+SCENES = 50  # of four chips
 ROUNDS = 5
-TESTS = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "test_haze.py"))
+BATCH = 32
+STORE_CHIPS = (250, 1000, 4000)
+dehaze_by_loop = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "test_haze.py"))[
+    "dehaze_by_loop"
+]
 
 
-def dehaze_by_steps(image: np.ndarray) -> np.ndarray:
+def dehaze_origin_plainly(image: np.ndarray) -> np.ndarray:
     """Remove haze as the origin does, one plain NumPy or OpenCV call a step."""
     bgr = np.ascontiguousarray(image[..., ::-1])
     gray = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
@@ -39,53 +50,126 @@ def dehaze_by_steps(image: np.ndarray) -> np.ndarray:
     return radiance.astype(np.uint8)[..., ::-1]
 
 
-def make_chips(count: int) -> list[np.ndarray]:
-    """Make forest-like chips under haze that differs from chip to chip."""
-    shares = np.linspace(0.3, 0.9, count)
-    airlight = np.array([200, 205, 205])
-    return [
-        TESTS["add_haze"](TESTS["make_radiance"](seed, 256), np.full((256, 256), share), airlight)
-        for seed, share in enumerate(shares)
-    ]
+def dehaze_dark_channel_plainly(image: np.ndarray) -> np.ndarray:
+    """Remove haze by He's method, one plain NumPy or OpenCV call a step."""
+    scaled = image / 255.0
+    patch = np.ones((15, 15), np.uint8)
+    dark = cv2.erode(scaled.min(axis=2), patch).ravel()
+    brightest = np.argsort(dark)[-(dark.size // 1000) :]
+    colours = scaled.reshape(-1, 3)[brightest]
+    airlight = colours[colours.sum(axis=1).argmax()]
+    coarse = 1 - 0.95 * cv2.erode((scaled / airlight).min(axis=2), patch)
+    guide = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) / 255.0
+
+    def mean(plane: np.ndarray) -> np.ndarray:
+        return cv2.boxFilter(plane, cv2.CV_64F, (41, 41))
+
+    slope = mean(guide * coarse) - mean(guide) * mean(coarse)
+    slope /= mean(guide * guide) - mean(guide) ** 2 + 1e-3
+    offset = mean(coarse) - slope * mean(guide)
+    refined = mean(slope) * guide + mean(offset)
+    radiance = (scaled - airlight) / np.maximum(refined, 0.1)[..., np.newaxis] + airlight
+    return np.clip(radiance * 255, 0, 255).astype(np.uint8)
 
 
-def measure_seconds(dehaze: Callable, chips: list[np.ndarray], threads: int = 1) -> float:
-    """Measure the seconds a chip takes, in the fastest of a few rounds."""
-    seconds = []
+def equalize_after(dehaze: Callable) -> Callable:
+    return lambda image: haze.equalize_contrast(dehaze(image))
+
+
+def measure_rates(versions: dict[str, Callable], chips: list, threads: int) -> dict[str, float]:
+    """Measure chips a second of each version, the median of rounds in turn."""
+    rates = {name: [] for name in versions}
     with ThreadPoolExecutor(threads) as pool:
         for _ in range(ROUNDS):
-            start = time.perf_counter()
-            for _ in pool.map(dehaze, chips):
-                pass
-            seconds.append((time.perf_counter() - start) / len(chips))
-    return min(seconds)
+            for name, dehaze in versions.items():
+                started = time.perf_counter()
+                for _ in pool.map(dehaze, chips):
+                    pass
+                rates[name].append(len(chips) / (time.perf_counter() - started))
+    return {name: statistics.median(each) for name, each in rates.items()}
+
+
+def print_rates(versions: dict[str, Callable], chips: list, loop: float) -> None:
+    for threads in (1, os.cpu_count()):
+        rates = measure_rates(versions, chips, threads)
+        print(f"\n{threads} core(s), a thread each; beside the plain version in the same rounds")
+        for name, rate in rates.items():
+            compared = ""
+            if (plain := f"{name}, plain") in rates:
+                compared = f"{rate / rates[plain]:5.1f} x the plain one"
+            if name.startswith("origin") and threads == 1 and "CLAHE" not in name:
+                compared += f"  {rate * loop:5.0f} x the loop"
+            print(f"  {name:28s} {rate:6.0f} chips/s  {compared}")
+
+
+def print_memory(chip: np.ndarray) -> None:
+    print("\nmemory while a store is dehazed (boundary): peak of what is not a file's, MB")
+    for count in STORE_CHIPS:
+        peak, done = [], threading.Event()
+        watcher = threading.Thread(target=_watch_memory, args=(peak, done))
+        with tempfile.TemporaryDirectory() as folder:
+            watcher.start()
+            fill = partial(_dehaze_into, chip)
+            fill_array(Path(folder) / "a.npy", (count, *chip.shape), np.uint8, fill, "chips")
+            done.set()
+            watcher.join()
+        print(f"  {count:5d} chips  {max(peak) / 1024:5.0f}")
+
+
+def _dehaze_into(chip: np.ndarray, _row: int, out: np.ndarray) -> None:
+    out[...] = haze.remove_haze(chip)
+
+
+def _watch_memory(peak: list[int], done: threading.Event) -> None:
+    while not done.wait(0.02):
+        status = Path("/proc/self/status").read_text()
+        peak.append(int(status.split("RssAnon:")[1].split()[0]))
+
+
+def print_batches(chips: list[np.ndarray]) -> None:
+    import keras
+
+    from planet_lib.haze.tensors import remove_haze_from_batch
+
+    devices = ", ".join(keras.distribution.list_devices()) or "its default device"
+    print(
+        f"\nbatches of {BATCH} by Keras {keras.__version__} on {keras.backend.backend()}: {devices}"
+    )
+    batch = keras.ops.convert_to_tensor(np.stack(chips[:BATCH]))
+    for method in haze.METHODS:
+        seconds = []
+        for _ in range(ROUNDS + 1):
+            started = time.perf_counter()
+            keras.ops.convert_to_numpy(remove_haze_from_batch(batch, method=method))
+            seconds.append(time.perf_counter() - started)
+        print(f"  {method:28s} {BATCH / statistics.median(seconds[1:]):6.0f} chips/s")
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     cv2.setNumThreads(1)
-    chips = make_chips(CHIPS)
-    loop = TESTS["dehaze_by_loop"]
+    chips = [chip.image.copy() for n in range(SCENES) for chip in synthesize_scene(0, n)]
     for chip in chips[:2]:
-        expected = loop(chip)
-        np.testing.assert_array_equal(dehaze_by_steps(chip), expected)
+        expected = dehaze_by_loop(chip)
+        np.testing.assert_array_equal(dehaze_origin_plainly(chip), expected)
         np.testing.assert_array_equal(haze.dehaze_origin(chip), expected)
-
-    print("one core, the origin's method without CLAHE, equal to the bit")
-    slowest = measure_seconds(loop, chips[:1])
-    print(f"  pixel loop             {1e3 * slowest:8.2f} ms a chip")
-    for name, dehaze in [("plain steps", dehaze_by_steps), ("dehaze_origin", haze.dehaze_origin)]:
-        seconds = measure_seconds(dehaze, chips)
-        ratio = slowest / seconds
-        print(f"  {name:22s} {1e3 * seconds:8.2f} ms a chip, {ratio:4.0f} times the loop's speed")
-
-    cores = os.cpu_count()
-    print(f"{cores} cores, one thread each")
-    for method in haze.METHODS:
-        for clahe in (False, True):
-            dehaze = partial(haze.remove_haze, method=method, clahe=clahe)
-            rate = 1 / measure_seconds(dehaze, chips, threads=cores)
-            print(f"  {method + (' with CLAHE' if clahe else ''):22s} {rate:8.0f} chips/s")
+    started = time.perf_counter()
+    dehaze_by_loop(chips[0])
+    loop = time.perf_counter() - started
+    print(f"{len(chips)} synthetic chips; the origin's pixel loop: {loop:.2f} s a chip")
+    versions = {
+        "origin": haze.dehaze_origin,
+        "origin, plain": dehaze_origin_plainly,
+        "origin + CLAHE": equalize_after(haze.dehaze_origin),
+        "origin + CLAHE, plain": equalize_after(dehaze_origin_plainly),
+        "dark channel": haze.dehaze_dark_channel,
+        "dark channel, plain": dehaze_dark_channel_plainly,
+        "boundary": haze.dehaze_boundary,
+        "boundary + CLAHE": equalize_after(haze.dehaze_boundary),
+    }
+    print_rates(versions, chips, loop)
+    print_memory(chips[0])
+    print_batches(chips)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ INPUTS = {  # method, CLAHE, and what the learner is shown
     "boundary + CLAHE": ("boundary", True, "dehazed"),
     "raw and boundary": ("boundary", False, "both"),
 }
+NETWORK_INPUTS = ("raw", "dark channel", "boundary", "raw and boundary")  # for time's sake
 FEWEST_CHIPS = 5  # of a label that is shown
 RESAMPLES = 500
 NETWORK = {
@@ -63,7 +64,7 @@ def main() -> None:
         truth = encode_tags(catalogue["tags"])
         chosen = catalogue["labelled"].to_numpy()
         with_trees = options.learner == "trees"
-        inputs = [name for name in INPUTS if with_trees or "CLAHE" not in name]
+        inputs = INPUTS if with_trees else NETWORK_INPUTS
         answers = {name: [] for name in inputs}
         for seed in range(options.seeds):
             folds = np.full(len(catalogue), -1)
@@ -121,6 +122,8 @@ def answer_with_network(run_dir: Path, kind: str, folds: np.ndarray, seed: int) 
 
     Probabilities of shape (N, 17).
     """
+    import keras
+
     from planet_lib.training import train_run
 
     answer = np.zeros((len(folds), len(LABELS)), np.float32)
@@ -134,6 +137,7 @@ def answer_with_network(run_dir: Path, kind: str, folds: np.ndarray, seed: int) 
                 "train",
             )
             catalogue.assign(split=splits).to_csv(run_dir / CATALOGUE, index=False)
+            keras.utils.clear_session()
             train_run(run_dir, input_mode=kind, seed=seed, **NETWORK)
             path.parent.mkdir(exist_ok=True)
             shutil.copyfile(run_dir / "models" / f"densenet-{kind}" / "probabilities.npy", path)

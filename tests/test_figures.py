@@ -3,6 +3,7 @@
 import io
 from functools import partial
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -251,6 +252,25 @@ def test_chip_is_drawn_as_it_is(kind):
     for picture in list_pictures(figure):
         np.testing.assert_array_equal(picture, CHIP)
     np.testing.assert_array_equal(chip, CHIP)
+
+
+def test_sliders_dehaze_anew_as_they_move():
+    seen = []
+
+    def dehaze(chip, *, omega, t0):
+        seen.append((omega, t0))
+        return np.full_like(chip, int(100 * omega))
+
+    box = haze.make_sliders(CHIP, dehaze, omega=0.95, t0=0.1)
+    sliders, picture = box.children[0].children, box.children[1]
+    before = picture.value
+    sliders[0].value = 0.5
+    sliders[1].value = 0.3
+    assert seen == [(0.95, 0.1), (0.5, 0.1), (0.5, 0.3)]
+    assert picture.value != before
+    shown = cv2.imdecode(np.frombuffer(picture.value, np.uint8), cv2.IMREAD_COLOR_RGB)
+    np.testing.assert_array_equal(shown[:, : CHIP.shape[1]], CHIP)
+    assert (shown[:, CHIP.shape[1] :] == 50).all()
 
 
 def test_dark_plane_is_not_stretched():
