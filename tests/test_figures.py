@@ -10,11 +10,12 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from planet_lib.config import INPUTS
 from planet_lib.figures import evaluation, explore, haze, mines, style, training
 from planet_lib.labels import INDEX, LABELS, LAND, MINE, WEATHER
 from planet_lib.scoring import score_labels
 
-RUNS = ("cnn-raw", "cnn-dehazed", "densenet-raw", "densenet-dehazed")
+RUNS = [f"{network}-{kind}" for network in ("cnn", "densenet") for kind in INPUTS]
 NO_CHIPS = np.zeros((0, 17), np.uint8)
 
 
@@ -175,6 +176,20 @@ def test_comparison_leaves_out_labels_without_chips_and_draws_the_scores():
     drawn = [points.get_offsets()[:, 0] for points in figure.axes[1].collections]
     expected = np.sort(TABLES["cnn-raw"].loc[order, "f2"])
     assert any(len(x) == len(order) and np.allclose(np.sort(x), expected) for x in drawn)
+
+
+def test_truth_draws_a_row_a_strength_and_a_mark_a_method():
+    rows = [
+        {"strength": strength, "method": method, "psnr_db": 20.0, "ssim": 0.5, "ciede2000": 9.0}
+        for strength in ("no haze", "dense")
+        for method in haze.METHOD_COLOURS
+    ]
+    figure = haze.plot_truth(pd.DataFrame(rows))
+    texts = list_texts(figure)
+    assert "no haze (1)" in texts
+    assert "medium" not in texts
+    for axes in figure.axes:
+        assert len(axes.collections) == len(haze.METHOD_COLOURS)
 
 
 def test_networks_of_one_report_differ_in_colour():

@@ -57,6 +57,18 @@ def test_heads_answer_with_probabilities(networks, chips, name):
     np.testing.assert_allclose(heads["weather"].sum(axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_network_takes_two_pictures_of_a_chip(name):
+    network = build_model(name, IMAGE_PX, channels=6)
+    pair = np.zeros((2, IMAGE_PX, IMAGE_PX, 6), np.uint8)
+    assert answer(network, pair)["land"].shape == (2, len(LAND))
+
+
+def test_pretrained_weights_take_one_picture_only():
+    with pytest.raises(ConfigError, match="imagenet has 3 channels, the input 6; use null"):
+        build_model("densenet121", IMAGE_PX, channels=6, weights="imagenet")
+
+
 def test_densenet121_is_the_true_one(networks):
     assert networks["densenet121"].count_params() == DENSENET121_PARAMETERS + HEAD_PARAMETERS
 

@@ -17,7 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from PIL import Image
 
 import planet_lib.report
-from planet_lib.config import load_profile
+from planet_lib.config import INPUTS, load_profile
 from planet_lib.errors import ConfigError, DataError, StageError
 from planet_lib.labels import LABELS
 from planet_lib.report import describe_data, list_pages, make_report
@@ -25,7 +25,7 @@ from planet_lib.submission import check_submission
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "notebooks", "planet_lib", "config", "pyproject.toml")
-RUNS = ("cnn-raw", "cnn-dehazed", "densenet-raw", "densenet-dehazed")
+RUNS = [f"{network}-{kind}" for network in ("cnn", "densenet") for kind in INPUTS]
 PAGES = {
     "index.html",
     "01_explore.html",

@@ -23,6 +23,7 @@ from planet_lib.store import (
     discard_changed_stores,
     load_agreement,
     load_catalogue,
+    open_input,
     open_store,
     read_json,
     store_chips,
@@ -187,7 +188,23 @@ def test_store_needs_no_posix_fallocate(dataset, tmp_path, monkeypatch):
     store_chips(dataset(), tmp_path, source="", seed=0)
 
 
-@pytest.mark.parametrize(("method", "clahe"), [("dark_channel", False), ("origin", True)])
+def test_both_inputs_have_the_channels_of_both_stores(stored_run):
+    store_haze_free(stored_run, method="origin", clahe=False)
+    raw, dehazed = open_store(stored_run, "raw"), open_store(stored_run, "dehazed")
+    both = open_input(stored_run, "both")
+    assert (len(both), both.shape) == (14, (14, 256, 256, 6))
+    np.testing.assert_array_equal(both[3], np.dstack([raw[3], dehazed[3]]))
+    np.testing.assert_array_equal(open_input(stored_run, "dehazed")[3], dehazed[3])
+
+
+def test_unknown_input_lists_the_allowed(stored_run):
+    with pytest.raises(ValueError, match="input_mode is 'hazy'; allowed: raw, dehazed, both"):
+        open_input(stored_run, "hazy")
+
+
+@pytest.mark.parametrize(
+    ("method", "clahe"), [("boundary", False), ("dark_channel", False), ("origin", True)]
+)
 def test_haze_free_rows_equal_the_method_chip_by_chip(stored_run, method, clahe):
     store_haze_free(stored_run, method=method, clahe=clahe)
     raw, dehazed = open_store(stored_run, "raw"), open_store(stored_run, "dehazed")

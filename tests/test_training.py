@@ -72,6 +72,20 @@ def history(run_dir: Path) -> list[dict]:
     return json.loads((results(run_dir) / "history.json").read_text())["epochs"]
 
 
+def test_network_learns_from_both_kinds_of_chips_at_once(tmp_path):
+    run_dir = write_store(tmp_path / "run")
+    for name in ("raw.npy", "raw.json"):
+        shutil.copyfile(run_dir / "data" / name, run_dir / "data" / name.replace("raw", "dehazed"))
+    manifest, rows = train(run_dir, input_mode="both")
+    assert manifest["input"] == "both"
+    assert rows[-1]["val_loss"] < rows[0]["val_loss"]
+    network = load_model(run_dir / "models" / "densenet-both" / "model.keras")
+    assert network.input.shape == (None, CHIP_PX, CHIP_PX, 6)
+    before = manifest["fingerprint"]
+    (run_dir / "data" / "dehazed.json").write_text('{"sha256": "another method"}')
+    assert train(run_dir, input_mode="both")[0]["fingerprint"] != before
+
+
 def stop_after(epoch: int):
     def stop(row: dict) -> None:
         if row["epoch"] == epoch:
