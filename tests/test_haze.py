@@ -361,6 +361,12 @@ def test_boundary_takes_the_airlight_from_clouds_that_are_brighter_than_overcast
     np.testing.assert_array_equal(haze.estimate_airlight_boundary(image), overcast)
 
 
+@pytest.mark.parametrize("airlight", [[160, 20, 160], [0, 0, 0], [np.nan] * 3])
+def test_airlight_as_dark_as_shadows_is_refused(airlight):
+    with pytest.raises(ValueError, match=r"airlight is .*; allowed: above"):
+        haze.dehaze_boundary(make_radiance(), airlight=np.array(airlight))
+
+
 @pytest.mark.parametrize("tile_px", [64, 200, 1024])
 @pytest.mark.parametrize("clahe", [False, True])
 def test_scene_in_tiles_has_no_seams(synthetic_chips, method, tile_px, clahe):
