@@ -71,7 +71,7 @@ rule store_chips:
     input:
         f"{MADE}/train_v2.csv" if SYNTHETIC else [],
         library("catalogue.py", "chips.py", "labels.py", "neighbours.py", "splits.py"),
-        library("memmaps.py", "store.py", "tiff.py"),
+        library("memmaps.py", "store.py", "storing.py", "tiff.py"),
     output:
         "data/chips.csv",
         "data/problems.csv",

@@ -19,7 +19,8 @@ from planet_lib.labels import LABELS, WEATHER, encode_tags
 from planet_lib.scoring import F2_THRESHOLD, bootstrap_mean, score_chips
 from planet_lib.splits import FOLDS, assign_folds
 from planet_lib.statistics import describe_chip
-from planet_lib.store import CATALOGUE, load_catalogue, open_store, store_chips, store_haze_free
+from planet_lib.store import CATALOGUE, load_catalogue, open_store
+from planet_lib.storing import store_chips, store_haze_free
 from planet_lib.synthetic import write_dataset
 
 INPUTS = {  # method, CLAHE, and what the learner is shown

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 
 from planet_lib.catalogue import read_catalogue
-from planet_lib.store import decode_chips
+from planet_lib.storing import decode_chips
 from planet_lib.synthetic import write_dataset
 
 ROUNDS = 5

@@ -62,7 +62,7 @@ def _synthesize(options: argparse.Namespace) -> None:
 
 
 def _store(options: argparse.Namespace) -> None:
-    from planet_lib.store import store_chips
+    from planet_lib.storing import store_chips
 
     store_chips(
         options.data,
@@ -81,7 +81,7 @@ def _describe(options: argparse.Namespace) -> None:
 
 
 def _dehaze(options: argparse.Namespace) -> None:
-    from planet_lib.store import store_haze_free
+    from planet_lib.storing import store_haze_free
 
     store_haze_free(options.run_dir, method=options.method, clahe=options.clahe)
 

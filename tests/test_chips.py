@@ -69,7 +69,7 @@ def test_four_component_chip_reads_in_its_colours(tmp_path, encode_chip, paint_c
 
 def test_reading_and_storing_chips_needs_no_tensorflow():
     code = "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None"
-    modules = "; import planet_lib.chips, planet_lib.store, planet_lib.scoring"
+    modules = "; import planet_lib.chips, planet_lib.storing, planet_lib.scoring"
     subprocess.run([sys.executable, "-c", code + modules], check=True, cwd=PROJECT)
 
 

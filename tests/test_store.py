@@ -26,10 +26,9 @@ from planet_lib.store import (
     open_input,
     open_store,
     read_json,
-    store_chips,
-    store_haze_free,
     write_json,
 )
+from planet_lib.storing import store_chips, store_haze_free
 
 
 def hash_data(folder, run_dir) -> str:
@@ -385,7 +384,7 @@ def test_killed_while_decoding_and_run_again_gives_the_same_bytes(dataset, tmp_p
     store_chips(folder, tmp_path / "undisturbed", source="made chips", seed=0)
     run_dir = tmp_path / "killed"
     code = (
-        "import sys, pathlib, planet_lib.store as s; "
+        "import sys, pathlib, planet_lib.storing as s; "
         "s.store_chips(*map(pathlib.Path, sys.argv[1:]), source='made chips', seed=0)"
     )
     with subprocess.Popen([sys.executable, "-c", code, folder, run_dir]) as process:
