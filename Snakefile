@@ -22,7 +22,16 @@ SYNTHETIC = config["data"] is None
 MADE = "synthetic/{chips}-{unlabelled}-{enrich}-{seed}".format(seed=SEED, **PROFILE["synthetic"])
 DATA = MADE if SYNTHETIC else config["data"]
 RUNS = [f"{network}-{kind}" for network in PROFILE["networks"] for kind in PROFILE["inputs"]]
-PAGES = ["01_explore", "02_dehaze", *(f"03_train-{run}" for run in RUNS), "04_evaluate", "05_find_mines"]
+ENSEMBLE = PROFILE["ensemble"]
+PAGES = [
+    "01_explore",
+    "02_dehaze",
+    *(f"03_train-{run}" for run in RUNS),
+    *(["03_ensemble"] if ENSEMBLE else []),
+    "04_evaluate",
+    "05_find_mines",
+]
+ANSWERS = RUNS + (["ensemble-both"] if ENSEMBLE else [])
 
 
 def library(*names):
@@ -182,9 +191,33 @@ rule train_network:
         "exec 2>&1; {PLANET} execute {NOTEBOOKS:q}/03_train.ipynb {output[0]} {params.values:q}"
 
 
+if ENSEMBLE:
+
+    rule train_ensemble:
+        input:
+            "data/chips.csv",
+            "data/raw.json",
+            "data/dehazed.json",
+            NOTEBOOKS / "03_ensemble.ipynb",
+            library("baselines.py", "batches.py", "descriptors.py", "ensemble.py", "members.py"),
+            library("prediction.py", "statistics.py", "training.py"),
+            library("figures/ensemble.py", "figures/style.py", "pretrained/model.keras"),
+        output:
+            "notebooks/03_ensemble.ipynb",
+            update("models/ensemble-both/run.json"),
+        params:
+            values=arguments(seed=SEED, **ENSEMBLE),
+        benchmark:
+            "seconds/03_ensemble.tsv"
+        resources:
+            network=1,
+        shell:
+            "exec 2>&1; {PLANET} execute {NOTEBOOKS:q}/03_ensemble.ipynb {output[0]} {params.values:q}"
+
+
 rule evaluate_runs:
     input:
-        expand("models/{run}/run.json", run=RUNS),
+        expand("models/{run}/run.json", run=ANSWERS),
         "data/statistics.csv",
         NOTEBOOKS / "04_evaluate.ipynb",
         library("baselines.py", "evaluation.py", "scoring.py", "figures/evaluation.py", "figures/style.py"),
@@ -193,7 +226,7 @@ rule evaluate_runs:
         "results/evaluate.json",
         "results/headline.png",
     params:
-        values=arguments(runs=RUNS, seed=SEED),
+        values=arguments(runs=ANSWERS, seed=SEED),
     benchmark:
         "seconds/04_evaluate.tsv"
     shell:

@@ -60,6 +60,13 @@ class Network(Section):
     options: dict = {}
 
 
+class Ensemble(Section):
+    """The ensemble on few chips, and how it is tried."""
+
+    epochs: Annotated[int, Field(gt=0, description="of fine-tuning the pretrained network")]
+    seeds: Annotated[int, Field(gt=0, description="divisions into folds")]
+
+
 class Profile(Section):
     """Everything that decides what a report contains."""
 
@@ -76,6 +83,7 @@ class Profile(Section):
     networks: Annotated[
         dict[Literal["cnn", "densenet", "resnet", "densenet121"], Network], Field(min_length=1)
     ]
+    ensemble: Ensemble | None
     samples_per_label: Positive
     gallery_chips: Positive
 
@@ -161,7 +169,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def _list_keys(section: list[str]) -> list[str]:
-    sections = {"synthetic": Synthetic, "haze": Haze, "networks": Network}
+    sections = {"synthetic": Synthetic, "haze": Haze, "networks": Network, "ensemble": Ensemble}
     return list((sections[section[0]] if section else Profile).model_fields)
 
 

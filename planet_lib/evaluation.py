@@ -153,8 +153,28 @@ def count_mines(scores: Mapping[str, RunScores]) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
-def summarise_run(manifest: Mapping[str, object], score: RunScores, model_file: str) -> dict:
-    """Put a run's scores and its training into the form of ``results.json``."""
+def summarise_run(manifest: Mapping[str, object], score: RunScores, folder: str) -> dict:
+    """Put a run's scores and its training into the form of ``results.json``.
+
+    Parameters
+    ----------
+    manifest : mapping
+        Of a network, or of the ensemble, which has no epochs and no file of its own.
+    score : RunScores
+    folder : str
+        Of the run's model.
+    """
+    trained = {
+        name: manifest[key]
+        for name, key in (
+            ("epochs", "trained_epochs"),
+            ("best_epoch", "best_epoch"),
+            ("parameters", "parameters"),
+            ("seconds", "seconds"),
+        )
+        if key in manifest
+    }
+    files = manifest.get("model_files", ())
     tables = {
         name: table.astype(object).where(table.notna(), None).T.to_dict()
         for name, table in score.tables.items()
@@ -168,9 +188,8 @@ def summarise_run(manifest: Mapping[str, object], score: RunScores, model_file: 
         "validation_f2": score.validation_f2,
         "labels": tables.pop("0.2"),
         "labels_by_threshold": tables,
-        "epochs": manifest["trained_epochs"],
-        **{key: manifest[key] for key in ("best_epoch", "parameters", "seconds")},
-        "model_file": model_file,
+        **trained,
+        "model_file": f"{folder}/{files[0]}" if files else None,
     }
 
 

@@ -20,7 +20,13 @@ from planet_lib.labels import MINE
 HOME = "index.html"
 TEMPLATES = Path(__file__).with_name("templates")
 CANDIDATES_SHOWN = 10
-MODEL_NAMES = {"cnn": "Plain CNN", "densenet": "DenseNet"}
+MODEL_NAMES = {
+    "cnn": "Plain CNN",
+    "densenet": "DenseNet",
+    "densenet121": "DenseNet-121",
+    "resnet": "ResNet",
+    "ensemble": "Ensemble",
+}
 INPUT_NAMES = {"raw": "as taken", "dehazed": "haze removed", "both": "as taken and haze removed"}
 
 

@@ -100,6 +100,11 @@ def list_pages(settings: dict) -> list[Link]:
             )
             for run in runs
         ),
+        *(
+            [Link("The ensemble", "03_ensemble.html", "All learners together, step by step")]
+            if profile["ensemble"]
+            else []
+        ),
         Link("Evaluation", "04_evaluate.html", "Label by label, raw against haze-free"),
         Link("Finding mines", "05_find_mines.html", "The chips most likely to hold a mine"),
     ]

@@ -118,9 +118,9 @@ def train_run(
     batch_size = min(batch_size, len(rows["train"]))
     steps = len(rows["train"]) // batch_size
     weights = compute_label_weights(encoded[rows["train"]], limit=max_label_weight)
-    losses = {name: _weigh_loss(name, w) for name, w in split_heads(weights).items()}
+    losses = {name: weigh_loss(name, w) for name, w in split_heads(weights).items()}
     network.compile(
-        optimizer=keras.optimizers.Adam(_schedule(learning_rate, epochs * steps)), loss=losses
+        optimizer=keras.optimizers.Adam(schedule_rate(learning_rate, epochs * steps)), loss=losses
     )
     keeper = EpochKeeper(checkpoints, patience=patience, seed=seed, on_epoch=on_epoch)
     first_epoch = keeper.resume(network)
@@ -220,14 +220,15 @@ def remove_label_weights(network: keras.Model, weights: np.ndarray) -> None:
         bias.assign(bias - np.log(head_weights))
 
 
-def _schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+def schedule_rate(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Lay out a learning rate over a training: a tenth of it to warm up, then half a cosine."""
     warmup = max(1, round(WARMUP_SHARE * steps))
     return keras.optimizers.schedules.CosineDecay(
         peak / 10, max(1, steps - warmup), alpha=0.0, warmup_target=peak, warmup_steps=warmup
     )
 
 
-def _weigh_loss(head: str, weights: np.ndarray) -> Callable:
+def weigh_loss(head: str, weights: np.ndarray) -> Callable:
     """Weigh the positives of a head's cross-entropy; a chip without weather adds nothing to it."""
 
     def loss(truth: keras.KerasTensor, answer: keras.KerasTensor) -> keras.KerasTensor:

@@ -21,8 +21,20 @@ from planet_lib.figures.style import (
 )
 from planet_lib.labels import INDEX, LAND, MINE, WEATHER
 
-NETWORK_COLOURS = {"cnn": SKY, "densenet": FOREST, "densenet121": PLUM}
-NETWORK_NAMES = {"cnn": "plain CNN", "densenet": "DenseNet", "densenet121": "DenseNet-121"}
+NETWORK_COLOURS = {
+    "cnn": SKY,
+    "densenet": FOREST,
+    "densenet121": PLUM,
+    "resnet": MUTED,
+    "ensemble": OCHRE,
+}
+NETWORK_NAMES = {
+    "cnn": "plain CNN",
+    "densenet": "DenseNet",
+    "densenet121": "DenseNet-121",
+    "resnet": "ResNet",
+    "ensemble": "ensemble",
+}
 LINES = {"raw": "--", "dehazed": "-", "both": "-."}
 MEASURES = {"precision": "precision", "recall": "recall", "f2": "F2"}
 

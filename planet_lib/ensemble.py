@@ -1,0 +1,181 @@
+"""The best answer to few chips: learners of three kinds, each out of fold, and what each adds."""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from planet_lib import baselines, batches, descriptors, members, prediction, statistics, training
+from planet_lib.config import INPUTS
+from planet_lib.labels import encode_tags
+from planet_lib.members import PRETRAINED, Members
+from planet_lib.scoring import F2_THRESHOLD, bootstrap_mean, score_chips
+from planet_lib.splits import FOLDS, assign_folds
+from planet_lib.store import load_catalogue, read_json, write_json
+
+FOLDER = "models/ensemble-both"
+LADDER = {
+    "extra trees on simple statistics": ("statistics",),
+    "haze-free chips beside": ("statistics of both",),
+    "descriptors of colour and texture": ("descriptors",),
+    "features of a network pretrained on synthetic chips": ("trees",),
+    "kernel ridge regression beside the trees": ("trees", "ridge"),
+    "the pretrained network, fine-tuned, beside both": ("trees", "ridge", "network"),
+}
+"""Each step's answer is the mean of its members'; the last is the ensemble's."""
+MODULES = (baselines, batches, descriptors, members, prediction, statistics, training)
+
+
+def train_ensemble(
+    run_dir: Path,
+    *,
+    epochs: int,
+    seeds: int,
+    seed: int,
+    on_fit: Callable[[str], None] | None = None,
+) -> dict:
+    """Fit the ensemble on a run's training chips, and on folds of all its labelled chips.
+
+    The validation and test chips are answered by what saw the training chips alone, so that the
+    ensemble compares with the networks. The folds give an answer for every labelled chip by what
+    did not see it, from which the ladder is scored; their mean answers the unlabelled chips.
+
+    ``models/ensemble-both/`` then holds ``probabilities.npy`` (float32 (N, 17), a row for each row
+    of the catalogue), ``out_of_fold.npz`` (by step of `LADDER`, (seeds, labelled chips, 17)) and
+    the manifest ``run.json``. What an interrupted call has fitted is not fitted again.
+
+    Parameters
+    ----------
+    run_dir : Path
+        Holds the stores of `planet_lib.store`.
+    epochs : int
+        Of fine-tuning.
+    seeds : int
+        Divisions into folds.
+    seed : int
+        Of the first division; the others follow it.
+    on_fit : callable, optional
+        Called with a line for each finished fit.
+
+    Returns
+    -------
+    dict
+        The manifest.
+
+    Raises
+    ------
+    StageError
+        A store is missing.
+    """
+    catalogue = load_catalogue(run_dir)
+    settings = {"epochs": epochs, "seeds": seeds, "seed": seed}
+    fingerprint = _compute_fingerprint(run_dir, settings)
+    folder = run_dir / FOLDER
+    if (folder / "run.json").exists():
+        manifest = read_json(folder / "run.json")
+        if manifest["fingerprint"] == fingerprint:
+            return manifest
+    started = time.perf_counter()
+    parts = folder / f"parts-{fingerprint[:12]}"
+    for other in folder.glob("parts-*"):
+        if other != parts:
+            shutil.rmtree(other)
+    parts.mkdir(parents=True, exist_ok=True)
+    learners = Members(run_dir, parts, epochs=epochs)
+
+    labelled = np.flatnonzero(catalogue["labelled"])
+    encoded = encode_tags(catalogue["tags"])
+    splits = catalogue["split"].to_numpy()
+    answers = {step: np.zeros((seeds, *encoded.shape), np.float32) for step in LADDER}
+    unlabelled = splits == "unlabelled"
+    for draw in range(seeds):
+        folds = np.full(len(catalogue), -1)
+        folds[labelled] = assign_folds(
+            encoded[labelled], seed=seed + draw, groups=catalogue["group"].to_numpy()[labelled]
+        )
+        for fold in range(FOLDS):
+            answer = learners.answer(f"{draw}-{fold}", (folds >= 0) & (folds != fold), seed + draw)
+            for step, names in LADDER.items():
+                mean = np.mean([answer[name] for name in names], axis=0)
+                answers[step][draw, folds == fold] = mean[folds == fold]
+                answers[step][draw, unlabelled] += mean[unlabelled] / FOLDS
+            if on_fit:
+                on_fit(f"division {draw + 1} of {seeds}, fold {fold + 1} of {FOLDS}")
+    *_, best = LADDER
+    answer = learners.answer("split", splits == "train", seed)
+    probabilities = np.mean([answer[name] for name in LADDER[best]], axis=0)
+    probabilities[unlabelled] = answers[best][:, unlabelled].mean(axis=0)
+    np.save(folder / "probabilities.npy", probabilities)
+    out_of_fold = {step: answer[:, labelled] for step, answer in answers.items()}
+    np.savez_compressed(folder / "out_of_fold.npz", **out_of_fold)
+    ladder = score_ladder(encoded[labelled], out_of_fold, seed=seed)
+    write_json(
+        folder / "run.json",
+        settings
+        | {
+            "model": "ensemble",
+            "input": "both",
+            "fingerprint": fingerprint,
+            "seconds": time.perf_counter() - started,
+            "ladder": ladder.astype(object)
+            .where(ladder.notna(), None)
+            .reset_index()
+            .to_dict("records"),
+        },
+    )
+    shutil.rmtree(parts)
+    return read_json(folder / "run.json")
+
+
+def score_ladder(truth: np.ndarray, answers: dict[str, np.ndarray], *, seed: int) -> pd.DataFrame:
+    """Score each step of a ladder, and what it gains over the one before, chip by chip.
+
+    Parameters
+    ----------
+    truth : ndarray of shape (N, 17), 0 or 1
+    answers : dict of ndarray of shape (seeds, N, 17)
+        Probabilities out of fold, by step.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        A row a step: ``f2``, mean per chip at threshold 0.2 over the seeds, with its 95 % interval
+        ``low`` to ``high``; ``spread``, standard deviation over the seeds; ``gain``,
+        ``gain_low`` and ``gain_high`` (NaN in the first row).
+    """
+    rows, before = [], None
+    for step, runs in answers.items():
+        each = np.array([score_chips(truth, run >= F2_THRESHOLD) for run in runs])
+        chips = each.mean(axis=0)
+        low, high = bootstrap_mean(chips, seed=seed)
+        row = {"step": step, "f2": float(chips.mean()), "low": low, "high": high}
+        row["spread"] = float(each.mean(axis=1).std())
+        if before is not None:
+            gain_low, gain_high = bootstrap_mean(chips - before, seed=seed)
+            row |= {
+                "gain": float((chips - before).mean()),
+                "gain_low": gain_low,
+                "gain_high": gain_high,
+            }
+        rows.append(row)
+        before = chips
+    return pd.DataFrame(rows).set_index("step")
+
+
+def _compute_fingerprint(run_dir: Path, settings: dict) -> str:
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest.update(load_catalogue(run_dir).to_csv().encode())
+    for name in INPUTS["both"]:
+        digest.update((run_dir / "data" / f"{name}.json").read_bytes())
+    digest.update(PRETRAINED.read_bytes())
+    for module in MODULES:
+        digest.update(Path(module.__file__).read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()
