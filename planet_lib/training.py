@@ -12,15 +12,19 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
+import planet_lib.batch_norm
 import planet_lib.batches
 import planet_lib.epochs
 import planet_lib.models
+import planet_lib.optimizers
 import planet_lib.prediction
+from planet_lib.batch_norm import fuse_batch_norms
 from planet_lib.batches import repeat_batches, split_heads, stream_batches
 from planet_lib.config import INPUTS
 from planet_lib.epochs import HISTORY, EpochKeeper
 from planet_lib.labels import encode_tags
 from planet_lib.models import build_model, save_model
+from planet_lib.optimizers import FlatAdam
 from planet_lib.prediction import PREDICTION_BATCH, predict_chips
 from planet_lib.store import load_catalogue, open_input, read_json, write_json
 
@@ -115,13 +119,14 @@ def train_run(
     steps = len(rows["train"]) // batch_size
     weights = compute_label_weights(encoded[rows["train"]], limit=max_label_weight)
     losses = {name: _weigh_loss(name, w) for name, w in split_heads(weights).items()}
-    network.compile(
-        optimizer=keras.optimizers.Adam(_schedule(learning_rate, epochs * steps)), loss=losses
-    )
+    learner = fuse_batch_norms(network)
+    optimizer = FlatAdam(_schedule(learning_rate, epochs * steps))
+    optimizer.build(learner.trainable_variables)  # during fit, it would be traced twice
+    learner.compile(optimizer=optimizer, loss=losses)
     keeper = EpochKeeper(checkpoints, patience=patience, seed=seed, on_epoch=on_epoch)
-    first_epoch = keeper.resume(network)
+    first_epoch = keeper.resume(learner)
     if first_epoch < epochs and not keeper.exhausted():
-        network.fit(
+        learner.fit(
             stream_batches(
                 store,
                 rows["train"],
@@ -149,7 +154,8 @@ def train_run(
             shuffle=False,  # the stream is shuffled already
             verbose=0,
         )
-    network.load_weights(checkpoints / "best.weights.h5")
+    learner.load_weights(checkpoints / "best.weights.h5")
+    network.set_weights(learner.get_weights())
     remove_label_weights(network, weights)
 
     files = save_model(network, folder)
@@ -240,7 +246,14 @@ def _compute_fingerprint(settings: dict, catalogue: pd.DataFrame, manifests: Seq
     digest.update(catalogue.to_csv().encode())
     for manifest in manifests:
         digest.update(manifest.read_bytes())
-    for module in (planet_lib.batches, planet_lib.epochs, planet_lib.models, planet_lib.prediction):
+    for module in (
+        planet_lib.batch_norm,
+        planet_lib.batches,
+        planet_lib.epochs,
+        planet_lib.models,
+        planet_lib.optimizers,
+        planet_lib.prediction,
+    ):
         digest.update(Path(module.__file__).read_bytes())
     digest.update(Path(__file__).read_bytes())
     return digest.hexdigest()
