@@ -118,11 +118,7 @@ def train_run(
     batch_size = min(batch_size, len(rows["train"]))
     steps = len(rows["train"]) // batch_size
     weights = compute_label_weights(encoded[rows["train"]], limit=max_label_weight)
-    losses = {name: _weigh_loss(name, w) for name, w in split_heads(weights).items()}
-    learner = fuse_batch_norms(network)
-    optimizer = FlatAdam(_schedule(learning_rate, epochs * steps))
-    optimizer.build(learner.trainable_variables)  # during fit, it would be traced twice
-    learner.compile(optimizer=optimizer, loss=losses)
+    learner = make_learner(network, weights, learning_rate=learning_rate, steps=epochs * steps)
     keeper = EpochKeeper(checkpoints, patience=patience, seed=seed, on_epoch=on_epoch)
     first_epoch = keeper.resume(learner)
     if first_epoch < epochs and not keeper.exhausted():
@@ -179,6 +175,35 @@ def train_run(
     )
     shutil.rmtree(checkpoints)
     return read_json(manifest)
+
+
+def make_learner(
+    network: keras.Model, weights: np.ndarray, *, learning_rate: float, steps: int
+) -> keras.Model:
+    """Compile a copy of a network for `fit`, the copy and its optimizer fast to start.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Made by `planet_lib.models.build_model`.
+    weights : ndarray of shape (17,), float32
+        Of the labels in the loss.
+    learning_rate : float
+        At its peak, after a tenth of the steps; it falls to 0 along a cosine.
+    steps : int
+        Batches that there will be.
+
+    Returns
+    -------
+    keras.Model
+        Its weights, once trained, are for ``network.set_weights``.
+    """
+    learner = fuse_batch_norms(network)
+    optimizer = FlatAdam(_schedule(learning_rate, steps))
+    optimizer.build(learner.trainable_variables)  # left to fit, the step is traced twice
+    losses = {name: _weigh_loss(name, w) for name, w in split_heads(weights).items()}
+    learner.compile(optimizer=optimizer, loss=losses)
+    return learner
 
 
 def compute_label_weights(encoded: np.ndarray, *, limit: float) -> np.ndarray:

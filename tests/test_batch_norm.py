@@ -36,7 +36,7 @@ def answer(network: keras.Model, chips: np.ndarray, *, training: bool) -> np.nda
 def test_copy_answers_as_the_network_does(chips, training):
     network = build_network()
     copy = fuse_batch_norms(network)
-    assert count_fused(copy) == 6
+    assert count_fused(copy) == 7
     expected = answer(network, chips, training=training)
     np.testing.assert_allclose(answer(copy, chips, training=training), expected, atol=1e-5)
 
