@@ -10,7 +10,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from planet_lib import baselines, batches, descriptors, members, prediction, statistics, training
+from planet_lib import (
+    baselines,
+    batch_norm,
+    batches,
+    descriptors,
+    members,
+    optimizers,
+    prediction,
+    statistics,
+    training,
+)
 from planet_lib.config import INPUTS
 from planet_lib.labels import encode_tags
 from planet_lib.members import PRETRAINED, Members
@@ -28,7 +38,17 @@ LADDER = {
     "the pretrained network, fine-tuned, beside both": ("trees", "ridge", "network"),
 }
 """Each step's answer is the mean of its members'; the last is the ensemble's."""
-MODULES = (baselines, batches, descriptors, members, prediction, statistics, training)
+MODULES = (
+    baselines,
+    batch_norm,
+    batches,
+    descriptors,
+    members,
+    optimizers,
+    prediction,
+    statistics,
+    training,
+)
 
 
 def train_ensemble(

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 
 from planet_lib.baselines import predict_with_trees
-from planet_lib.batches import split_heads, stream_batches
+from planet_lib.batches import stream_batches
 from planet_lib.config import INPUTS
 from planet_lib.descriptors import describe_store
 from planet_lib.labels import encode_tags
@@ -21,7 +21,7 @@ from planet_lib.models import load_model
 from planet_lib.prediction import embed_chips, predict_chips
 from planet_lib.statistics import describe_chip
 from planet_lib.store import load_catalogue, open_input, open_store
-from planet_lib.training import schedule_rate, weigh_loss
+from planet_lib.training import make_learner
 
 PRETRAINED = Path(__file__).parent / "pretrained" / "model.keras"
 TREES = {"trees": 300, "max_features": 0.2}
@@ -86,12 +86,11 @@ class Members:
         rows = np.flatnonzero(train)
         batch_size = min(BATCH_SIZE, len(rows))
         steps = len(rows) // batch_size
-        ones = np.ones(self.encoded.shape[1], np.float32)
-        network.compile(
-            optimizer=keras.optimizers.Adam(schedule_rate(LEARNING_RATE, self.epochs * steps)),
-            loss={name: weigh_loss(name, w) for name, w in split_heads(ones).items()},
+        unweighted = np.ones(self.encoded.shape[1], np.float32)
+        learner = make_learner(
+            network, unweighted, learning_rate=LEARNING_RATE, steps=self.epochs * steps
         )
-        network.fit(
+        learner.fit(
             stream_batches(
                 self.chips,
                 rows,
@@ -105,6 +104,7 @@ class Members:
             shuffle=False,  # the stream is shuffled already
             verbose=0,
         )
+        network.set_weights(learner.get_weights())
         answer = np.zeros(self.encoded.shape, np.float32)
         others = np.flatnonzero(~train)
         answer[others] = predict_chips(network, self.chips, image_px=image_px, rows=others)

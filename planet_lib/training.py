@@ -12,15 +12,19 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
+import planet_lib.batch_norm
 import planet_lib.batches
 import planet_lib.epochs
 import planet_lib.models
+import planet_lib.optimizers
 import planet_lib.prediction
+from planet_lib.batch_norm import fuse_batch_norms
 from planet_lib.batches import repeat_batches, split_heads, stream_batches
 from planet_lib.config import INPUTS
 from planet_lib.epochs import HISTORY, EpochKeeper
 from planet_lib.labels import encode_tags
 from planet_lib.models import build_model, save_model
+from planet_lib.optimizers import FlatAdam
 from planet_lib.prediction import PREDICTION_BATCH, predict_chips
 from planet_lib.store import load_catalogue, open_input, read_json, write_json
 
@@ -118,14 +122,11 @@ def train_run(
     batch_size = min(batch_size, len(rows["train"]))
     steps = len(rows["train"]) // batch_size
     weights = compute_label_weights(encoded[rows["train"]], limit=max_label_weight)
-    losses = {name: weigh_loss(name, w) for name, w in split_heads(weights).items()}
-    network.compile(
-        optimizer=keras.optimizers.Adam(schedule_rate(learning_rate, epochs * steps)), loss=losses
-    )
+    learner = make_learner(network, weights, learning_rate=learning_rate, steps=epochs * steps)
     keeper = EpochKeeper(checkpoints, patience=patience, seed=seed, on_epoch=on_epoch)
-    first_epoch = keeper.resume(network)
+    first_epoch = keeper.resume(learner)
     if first_epoch < epochs and not keeper.exhausted():
-        network.fit(
+        learner.fit(
             stream_batches(
                 store,
                 rows["train"],
@@ -154,7 +155,8 @@ def train_run(
             shuffle=False,  # the stream is shuffled already
             verbose=0,
         )
-    network.load_weights(checkpoints / "best.weights.h5")
+    learner.load_weights(checkpoints / "best.weights.h5")
+    network.set_weights(learner.get_weights())
     remove_label_weights(network, weights)
 
     files = save_model(network, folder)
@@ -178,6 +180,35 @@ def train_run(
     )
     shutil.rmtree(checkpoints)
     return read_json(manifest)
+
+
+def make_learner(
+    network: keras.Model, weights: np.ndarray, *, learning_rate: float, steps: int
+) -> keras.Model:
+    """Compile a copy of a network for `fit`, the copy and its optimizer fast to start.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Made by `planet_lib.models.build_model`.
+    weights : ndarray of shape (17,), float32
+        Of the labels in the loss.
+    learning_rate : float
+        At its peak, after a tenth of the steps; it falls to 0 along a cosine.
+    steps : int
+        Batches that there will be.
+
+    Returns
+    -------
+    keras.Model
+        Its weights, once trained, are for ``network.set_weights``.
+    """
+    learner = fuse_batch_norms(network)
+    optimizer = FlatAdam(_schedule(learning_rate, steps))
+    optimizer.build(learner.trainable_variables)  # left to fit, the step is traced twice
+    losses = {name: _weigh_loss(name, w) for name, w in split_heads(weights).items()}
+    learner.compile(optimizer=optimizer, loss=losses)
+    return learner
 
 
 def compute_label_weights(encoded: np.ndarray, *, limit: float) -> np.ndarray:
@@ -220,15 +251,14 @@ def remove_label_weights(network: keras.Model, weights: np.ndarray) -> None:
         bias.assign(bias - np.log(head_weights))
 
 
-def schedule_rate(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Lay out a learning rate over a training: a tenth of it to warm up, then half a cosine."""
+def _schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
     warmup = max(1, round(WARMUP_SHARE * steps))
     return keras.optimizers.schedules.CosineDecay(
         peak / 10, max(1, steps - warmup), alpha=0.0, warmup_target=peak, warmup_steps=warmup
     )
 
 
-def weigh_loss(head: str, weights: np.ndarray) -> Callable:
+def _weigh_loss(head: str, weights: np.ndarray) -> Callable:
     """Weigh the positives of a head's cross-entropy; a chip without weather adds nothing to it."""
 
     def loss(truth: keras.KerasTensor, answer: keras.KerasTensor) -> keras.KerasTensor:
@@ -246,7 +276,14 @@ def _compute_fingerprint(settings: dict, catalogue: pd.DataFrame, manifests: Seq
     digest.update(catalogue.to_csv().encode())
     for manifest in manifests:
         digest.update(manifest.read_bytes())
-    for module in (planet_lib.batches, planet_lib.epochs, planet_lib.models, planet_lib.prediction):
+    for module in (
+        planet_lib.batch_norm,
+        planet_lib.batches,
+        planet_lib.epochs,
+        planet_lib.models,
+        planet_lib.optimizers,
+        planet_lib.prediction,
+    ):
         digest.update(Path(module.__file__).read_bytes())
     digest.update(Path(__file__).read_bytes())
     return digest.hexdigest()

@@ -42,6 +42,11 @@ def test_lock_names_no_host():
     assert "--find-links" not in LOCK
 
 
+def test_lock_holds_one_backend_for_the_cpu():
+    assert read_lock().keys().isdisjoint({"jax", "timm", "torch"})
+    assert not any(name.startswith("nvidia") for name in read_lock())
+
+
 def test_conda_environment_reads_the_lock():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     python, pip, from_pip = environment["dependencies"]
