@@ -163,6 +163,7 @@ rule train_network:
         lambda wildcards: [f"data/{store}.json" for store in INPUTS[wildcards.kind]],
         NOTEBOOKS / "03_train.ipynb",
         library("batches.py", "epochs.py", "models.py", "prediction.py", "training.py"),
+        library("card.py", "scoring.py"),
         library("figures/training.py", "figures/style.py"),
     output:
         "notebooks/03_train-{network}-{kind}.ipynb",

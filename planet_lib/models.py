@@ -12,13 +12,14 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import keras
 from keras import layers
 
+from planet_lib.card import check_labels
 from planet_lib.errors import ConfigError, DataError
 from planet_lib.labels import LABELS, LAND, WEATHER, suggest
 
 HEADS = {"weather": (len(WEATHER), "softmax"), "land": (len(LAND), "sigmoid")}
 BATCH_NORM_MOMENTUM = 0.9  # Keras' 0.99 lags behind in the few hundred steps that a small set gives
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_VARIANCE = (0.229**2, 0.224**2, 0.225**2)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 
 def build_cnn(image_px: int, *, channels: int = 3) -> keras.Model:
@@ -137,9 +138,7 @@ def build_densenet121(
         raise ConfigError(f"weights: imagenet has 3 channels, the input {channels}; use null")
     chips = keras.Input((image_px, image_px, channels), name="chips")
     x = layers.Rescaling(1 / 255, name="scale")(chips)
-    x = layers.Normalization(
-        mean=IMAGENET_MEAN * pictures, variance=IMAGENET_VARIANCE * pictures, name="normalise"
-    )(x)
+    x = _normalise(pictures, "normalise")(x)
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):
             # Keras wonders at six channels.
@@ -239,6 +238,7 @@ def load_model(path: Path) -> keras.Model:
         raise DataError(
             f"{path}: heads {found}, expected weather and land for {len(LABELS)} labels"
         )
+    check_labels(path.parent)
     return model
 
 
@@ -248,6 +248,13 @@ def _shorten(error: Exception) -> str:
 
 def _batch_norm(name: str) -> layers.Layer:
     return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=name)
+
+
+def _normalise(pictures: int, name: str) -> layers.Layer:
+    """Scale as ImageNet was; Keras' Normalization would be two more inputs in ONNX."""
+    scale = [1 / deviation for deviation in IMAGENET_DEVIATION]
+    offset = [-mean / d for mean, d in zip(IMAGENET_MEAN, IMAGENET_DEVIATION, strict=True)]
+    return layers.Rescaling(scale * pictures, offset * pictures, name=name)
 
 
 def _activate(x: keras.KerasTensor, name: str) -> keras.KerasTensor:

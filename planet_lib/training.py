@@ -17,11 +17,13 @@ import planet_lib.epochs
 import planet_lib.models
 import planet_lib.prediction
 from planet_lib.batches import repeat_batches, split_heads, stream_batches
+from planet_lib.card import write_card
 from planet_lib.config import INPUTS
 from planet_lib.epochs import HISTORY, EpochKeeper
 from planet_lib.labels import encode_tags
 from planet_lib.models import build_model, save_model
 from planet_lib.prediction import PREDICTION_BATCH, predict_chips
+from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.store import load_catalogue, open_input, read_json, write_json
 
 WARMUP_SHARE = 0.1
@@ -46,7 +48,8 @@ def train_run(
 
     ``model.keras`` and its copy under the origin's name, ``history.json`` (a row an epoch),
     ``probabilities.npy`` (float32 (N, 17), a row for each row of the catalogue),
-    ``tensorboard/`` and, last, the manifest ``run.json``. An interrupted training goes on after
+    ``tensorboard/``, the manifest ``run.json`` and, from these, the card of
+    `planet_lib.card.write_card`. An interrupted training goes on after
     its last whole epoch; one that is finished, with the same settings, data and code, is not
     repeated.
 
@@ -104,6 +107,7 @@ def train_run(
     fingerprint = _compute_fingerprint(settings, catalogue, manifests)
     manifest = folder / "run.json"
     if manifest.exists() and read_json(manifest)["fingerprint"] == fingerprint:
+        write_card(run_dir, folder)
         return read_json(manifest)
     checkpoints = _prepare_checkpoints(folder, fingerprint)
 
@@ -168,9 +172,14 @@ def train_run(
             "seconds": sum(row["seconds"] for row in keeper.history),
             "prediction_seconds": prediction_seconds,
             "model_files": [file.name for file in files],
-            "versions": {"keras": keras.__version__, "backend": keras.backend.backend()},
+            "data": {
+                name: read_json(run_dir / "data" / f"{name}.json") for name in INPUTS[input_mode]
+            },
+            "commit": identify_commit(),
+            "versions": list_versions() | {"backend": keras.backend.backend()},
         },
     )
+    write_card(run_dir, folder)
     shutil.rmtree(checkpoints)
     return read_json(manifest)
 
