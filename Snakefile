@@ -162,8 +162,8 @@ rule train_network:
         "data/chips.csv",
         lambda wildcards: [f"data/{store}.json" for store in INPUTS[wildcards.kind]],
         NOTEBOOKS / "03_train.ipynb",
-        library("batches.py", "epochs.py", "models.py", "prediction.py", "training.py"),
-        library("card.py", "scoring.py"),
+        library("batches.py", "checkpoints.py", "epochs.py", "models.py", "prediction.py"),
+        library("card.py", "failures.py", "scoring.py", "training.py"),
         library("figures/training.py", "figures/style.py"),
     output:
         "notebooks/03_train-{network}-{kind}.ipynb",

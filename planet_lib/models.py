@@ -18,6 +18,8 @@ from planet_lib.labels import LABELS, LAND, WEATHER, suggest
 
 HEADS = {"weather": (len(WEATHER), "softmax"), "land": (len(LAND), "sigmoid")}
 BATCH_NORM_MOMENTUM = 0.9  # Keras' 0.99 lags behind in the few hundred steps that a small set gives
+BYTES_A_WEIGHT = 4
+SPARE_BYTES = 2**20  # for names, the layers' settings and HDF5's own records
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
@@ -207,6 +209,11 @@ def save_model(model: keras.Model, folder: Path) -> list[Path]:
     -------
     list of Path
         Both files; each loads back with plain Keras.
+
+    Raises
+    ------
+    OSError
+        The disk is full.
     """
     files = [folder / "model.keras", folder / ORIGIN_FILES[model.name]]
     logger = logging.getLogger("absl")
@@ -214,7 +221,10 @@ def save_model(model: keras.Model, folder: Path) -> list[Path]:
     logger.setLevel(logging.ERROR)  # Keras warns that HDF5 is an old format
     uncompiled = keras.Model(model.input, model.output, name=model.name)
     for file in files:
-        uncompiled.save(file)
+        partial = file.with_name(f"partial-{file.name}")
+        _reserve(partial, SPARE_BYTES + 2 * BYTES_A_WEIGHT * model.count_params())
+        uncompiled.save(partial)
+        os.replace(partial, file)
     logger.setLevel(level)
     return files
 
@@ -240,6 +250,16 @@ def load_model(path: Path) -> keras.Model:
         )
     check_labels(path.parent)
     return model
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Fail where the disk has no room for a file: HDF5 then ends the process, not the call."""
+    try:
+        with path.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):  # not on macOS
+                os.posix_fallocate(file.fileno(), 0, size)
+    finally:
+        path.unlink()
 
 
 def _shorten(error: Exception) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 from keras import ops
 
 import planet_lib.batches
+import planet_lib.checkpoints
 import planet_lib.epochs
 import planet_lib.models
 import planet_lib.prediction
@@ -20,6 +21,7 @@ from planet_lib.batches import repeat_batches, split_heads, stream_batches
 from planet_lib.card import write_card
 from planet_lib.config import INPUTS
 from planet_lib.epochs import HISTORY, EpochKeeper
+from planet_lib.failures import explain_failures
 from planet_lib.labels import encode_tags
 from planet_lib.models import build_model, save_model
 from planet_lib.prediction import PREDICTION_BATCH, predict_chips
@@ -29,6 +31,7 @@ from planet_lib.store import load_catalogue, open_input, read_json, write_json
 WARMUP_SHARE = 0.1
 
 
+@explain_failures
 def train_run(
     run_dir: Path,
     *,
@@ -86,7 +89,8 @@ def train_run(
     Raises
     ------
     StageError
-        A store is missing, or the loss is no longer finite.
+        A store is missing, the loss is no longer finite, memory or disk do not suffice, or no
+        checkpoint can be read; all whole epochs stay.
     """
     settings = {
         "model": model,
@@ -153,7 +157,7 @@ def train_run(
             shuffle=False,  # the stream is shuffled already
             verbose=0,
         )
-    network.load_weights(checkpoints / "best.weights.h5")
+    keeper.load_best(network)
     remove_label_weights(network, weights)
 
     files = save_model(network, folder)
@@ -249,7 +253,13 @@ def _compute_fingerprint(settings: dict, catalogue: pd.DataFrame, manifests: Seq
     digest.update(catalogue.to_csv().encode())
     for manifest in manifests:
         digest.update(manifest.read_bytes())
-    for module in (planet_lib.batches, planet_lib.epochs, planet_lib.models, planet_lib.prediction):
+    for module in (
+        planet_lib.batches,
+        planet_lib.checkpoints,
+        planet_lib.epochs,
+        planet_lib.models,
+        planet_lib.prediction,
+    ):
         digest.update(Path(module.__file__).read_bytes())
     digest.update(Path(__file__).read_bytes())
     return digest.hexdigest()

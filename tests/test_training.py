@@ -123,6 +123,7 @@ def test_run_leaves_what_later_stages_need(undisturbed):
     manifest = json.loads((folder / "run.json").read_text())
     assert {path.name for path in folder.iterdir()} == {
         "b01_dense121.h5",
+        "card.json",
         "history.json",
         "model.keras",
         "probabilities.npy",
@@ -203,7 +204,7 @@ def test_loss_that_is_not_finite_stops_with_the_cure_and_keeps_epochs(tmp_path, 
     checkpoints = next(results(run_dir).glob("checkpoints-*"))
     kept = json.loads((checkpoints / "history.json").read_text())["epochs"]
     assert [row["epoch"] for row in kept] == [1]
-    assert (checkpoints / "best.weights.h5").exists()
+    assert (checkpoints / "epoch-001.npz").exists()
 
 
 def test_patience_stops_and_the_best_epoch_is_kept(tmp_path):
