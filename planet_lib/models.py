@@ -15,6 +15,7 @@ from keras import layers
 from planet_lib.card import check_labels
 from planet_lib.errors import ConfigError, DataError
 from planet_lib.labels import LABELS, LAND, WEATHER, suggest
+from planet_lib.safety import refuse_code
 
 HEADS = {"weather": (len(WEATHER), "softmax"), "land": (len(LAND), "sigmoid")}
 BATCH_NORM_MOMENTUM = 0.9  # Keras' 0.99 lags behind in the few hundred steps that a small set gives
@@ -238,8 +239,17 @@ def load_model(path: Path) -> keras.Model:
         The file is missing, damaged, holds custom code, or is a network of other labels.
     """
     try:
+        refuse_code(path)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        RuntimeError,
+        ImportError,
+        BadZipFile,
+    ) as error:
         raise DataError(f"{path}: not a model that can be loaded ({_shorten(error)})") from None
     outputs = getattr(model, "output", None)
     heads = outputs if isinstance(outputs, dict) else {}
