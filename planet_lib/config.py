@@ -73,6 +73,7 @@ class Profile(Section):
     networks: Annotated[
         dict[Literal["cnn", "densenet", "densenet121"], Network], Field(min_length=1)
     ]
+    devices: Annotated[int, Field(gt=0, description="that share each batch of a training")]
     samples_per_label: Positive
     gallery_chips: Positive
 

@@ -20,6 +20,7 @@ import planet_lib.prediction
 from planet_lib.batches import repeat_batches, split_heads, stream_batches
 from planet_lib.card import write_card
 from planet_lib.config import INPUTS
+from planet_lib.devices import feed_batches, use_devices
 from planet_lib.epochs import HISTORY, EpochKeeper
 from planet_lib.failures import explain_failures
 from planet_lib.labels import encode_tags
@@ -45,6 +46,7 @@ def train_run(
     max_label_weight: float,
     seed: int,
     options: dict | None = None,
+    devices: int = 1,
     on_epoch: Callable[[dict], None] | None = None,
 ) -> dict:
     """Train a network and write all that later stages need to ``models/<model>-<input_mode>/``.
@@ -78,6 +80,8 @@ def train_run(
     seed : int
     options : dict, optional
         Of the network's builder.
+    devices : int
+        How many share each batch, see `planet_lib.devices`.
     on_epoch : callable, optional
         Called with each row of the history.
 
@@ -88,6 +92,8 @@ def train_run(
 
     Raises
     ------
+    ConfigError
+        There are not so many devices, or no such network.
     StageError
         A store is missing, the loss is no longer finite, memory or disk do not suffice, or no
         checkpoint can be read; all whole epochs stay.
@@ -103,6 +109,7 @@ def train_run(
         "max_label_weight": max_label_weight,
         "seed": seed,
         "options": options or {},
+        "devices": devices,
     }
     store = open_input(run_dir, input_mode)
     catalogue = load_catalogue(run_dir)
@@ -115,6 +122,7 @@ def train_run(
         return read_json(manifest)
     checkpoints = _prepare_checkpoints(folder, fingerprint)
 
+    use_devices(devices)
     keras.utils.set_random_seed(seed)
     network = build_model(model, image_px, channels=store.shape[-1], **settings["options"])
     encoded = encode_tags(catalogue["tags"])
@@ -130,7 +138,8 @@ def train_run(
     first_epoch = keeper.resume(network)
     if first_epoch < epochs and not keeper.exhausted():
         network.fit(
-            stream_batches(
+            feed_batches(
+                stream_batches,
                 store,
                 rows["train"],
                 encoded[rows["train"]],
@@ -142,7 +151,8 @@ def train_run(
             steps_per_epoch=steps,
             initial_epoch=first_epoch,
             epochs=epochs,
-            validation_data=repeat_batches(
+            validation_data=feed_batches(
+                repeat_batches,
                 store,
                 rows["validation"],
                 encoded[rows["validation"]],
