@@ -15,7 +15,7 @@ import time
 IMAGE_PX = 64
 BATCH_SIZE = 16
 STEPS = 40
-ROUNDS = 5
+ROUNDS = 3
 WAYS = {  # seed, and whether TensorFlow may only use deterministic operations
     "no seed": (None, False),
     "seed": (2018, False),

@@ -26,18 +26,19 @@ def use_devices(count: int) -> None:
     ConfigError
         There are fewer devices, or this backend of Keras cannot share.
     """
+    if keras.backend.backend() != "tensorflow":
+        if count != 1:
+            raise ConfigError(f"devices: {count}; only Keras' backend tensorflow takes more than 1")
+        return
     found = keras.distribution.list_devices()
     if not 1 <= count <= len(found):
         raise ConfigError(
             f"devices: {count}; allowed: 1 to {len(found)}, for there are {', '.join(found)}"
         )
-    if keras.backend.backend() == "tensorflow":
-        from tensorflow import distribute
+    from tensorflow import distribute
 
-        strategy = distribute.MirroredStrategy(found[:count]) if count > 1 else None
-        distribute.experimental_set_strategy(strategy)
-    elif count > 1:
-        raise ConfigError(f"devices: {count}; only Keras' backend tensorflow takes more than 1")
+    strategy = distribute.MirroredStrategy(found[:count]) if count > 1 else None
+    distribute.experimental_set_strategy(strategy)
 
 
 def feed_batches(make_stream: Callable[..., Iterator[tuple]], *values: object, **settings: object):

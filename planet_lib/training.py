@@ -14,6 +14,7 @@ from keras import ops
 
 import planet_lib.batches
 import planet_lib.checkpoints
+import planet_lib.devices
 import planet_lib.epochs
 import planet_lib.models
 import planet_lib.prediction
@@ -266,6 +267,7 @@ def _compute_fingerprint(settings: dict, catalogue: pd.DataFrame, manifests: Seq
     for module in (
         planet_lib.batches,
         planet_lib.checkpoints,
+        planet_lib.devices,
         planet_lib.epochs,
         planet_lib.models,
         planet_lib.prediction,

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from test_training import history, results, train, write_store
@@ -97,3 +98,10 @@ def test_more_devices_than_there_are_is_refused_with_their_number(count):
         ConfigError, match=rf"devices: {count}; allowed: 1 to 1, for there are cpu:0"
     ):
         use_devices(count)
+
+
+def test_other_backends_take_one_device_only(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    use_devices(1)
+    with pytest.raises(ConfigError, match="devices: 2; only Keras' backend tensorflow"):
+        use_devices(2)
