@@ -171,7 +171,8 @@ rule train_network:
         "data/chips.csv",
         lambda wildcards: [f"data/{store}.json" for store in INPUTS[wildcards.kind]],
         NOTEBOOKS / "03_train.ipynb",
-        library("batches.py", "epochs.py", "models.py", "prediction.py", "training.py"),
+        library("batches.py", "checkpoints.py", "epochs.py", "models.py", "prediction.py"),
+        library("card.py", "devices.py", "failures.py", "safety.py", "scoring.py", "training.py"),
         library("figures/training.py", "figures/style.py"),
     output:
         "notebooks/03_train-{network}-{kind}.ipynb",
@@ -181,6 +182,7 @@ rule train_network:
             model=wildcards.network,
             input_mode=wildcards.kind,
             seed=SEED,
+            devices=PROFILE["devices"],
             **PROFILE["networks"][wildcards.network],
         ),
     benchmark:

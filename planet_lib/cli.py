@@ -115,6 +115,13 @@ def _render_page(notebook: Path, page: Path) -> None:
     )
 
 
+def _export(options: argparse.Namespace) -> None:
+    from planet_lib.export import export_network
+
+    for folder in options.folders:
+        print(f"exported: {export_network(folder)}")
+
+
 def _publish(options: argparse.Namespace) -> None:
     from planet_lib.report import publish_index
 
@@ -204,6 +211,15 @@ def _make_parser() -> argparse.ArgumentParser:
     render = add("render", _render, "render an executed notebook as a page")
     render.add_argument("notebook", type=Path)
     render.add_argument("page", type=Path)
+
+    export = add("export", _export, "write trained networks as ONNX files")
+    export.add_argument(
+        "folders",
+        type=Path,
+        nargs="+",
+        metavar="folder",
+        help="runs/<name>/models/<network>-<input>",
+    )
 
     publish = add("publish", _publish, "gather a run's results and write the front page")
     publish.add_argument("run_dir", type=Path)

@@ -84,6 +84,7 @@ class Profile(Section):
         dict[Literal["cnn", "densenet", "resnet", "densenet121"], Network], Field(min_length=1)
     ]
     ensemble: Ensemble | None
+    devices: Annotated[int, Field(gt=0, description="that share each batch of a training")]
     samples_per_label: Positive
     gallery_chips: Positive
 

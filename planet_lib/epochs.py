@@ -1,7 +1,6 @@
 """What happens at the end of each epoch: checkpoints, early stopping, history, progress."""
 
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from planet_lib.checkpoints import load_state, save_state
 from planet_lib.errors import StageError
 from planet_lib.store import read_json, write_json
 
@@ -18,10 +18,11 @@ HISTORY = "history.json"
 
 
 class EpochKeeper(keras.callbacks.Callback):
-    """Keep the last and the best epoch on disk, stop when validation no longer improves.
+    """Keep the best and the last two epochs on disk, stop when validation no longer improves.
 
-    The history file is the only state: it is replaced as a whole after the weights it speaks of
-    are written, so that a training killed at any moment goes on from its last whole epoch.
+    The history file says which epochs are done: it is replaced as a whole after the state it
+    speaks of is written, so that a training killed at any moment goes on from its last whole
+    epoch. Where that one's file is damaged, it goes on from an earlier one.
 
     Parameters
     ----------
@@ -61,11 +62,40 @@ class EpochKeeper(keras.callbacks.Callback):
         return len(self.history) > 0 and len(self.history) - 1 - self.best_epoch >= self.patience
 
     def resume(self, network: keras.Model) -> int:
-        """Load the last whole epoch's weights and optimizer; return how many epochs are done."""
-        if self.history:
-            network.optimizer.build(network.trainable_variables)
-            network.load_weights(self._weights_file(len(self.history)))
+        """Load the last whole epoch's weights and optimizer; return how many epochs are done.
+
+        Raises
+        ------
+        StageError
+            The files of all epochs are damaged.
+        """
+        recorded, self.history = self.history, []
+        damage = ""
+        for done in range(len(recorded), 0, -1):
+            if not self._state_file(done).exists():
+                continue
+            self.history = recorded[:done]
+            try:
+                self.load_best(network)
+                load_state(network, self._state_file(done))
+            except StageError as error:
+                damage = damage or str(error)
+                self.history = []
+            else:
+                break
+        if recorded and not self.history:
+            raise StageError(
+                f"{damage or 'no epoch is left'}; nothing to go on from: delete {self.folder} "
+                "and run again"
+            )
+        if damage:
+            print(f"{damage}; going on after epoch {len(self.history)}", flush=True)
         return len(self.history)
+
+    def load_best(self, network: keras.Model) -> None:
+        """Load the weights of the best epoch so far."""
+        network.optimizer.build(network.trainable_variables)
+        load_state(network, self._state_file(self.best_epoch + 1))
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         states = [v for v in self.model.variables if "seed_generator_state" in v.path]
@@ -83,22 +113,17 @@ class EpochKeeper(keras.callbacks.Callback):
             )
         row["seconds"] = time.perf_counter() - self._started
         self.history.append(row)
-        if self.best_epoch == epoch:
-            self._save(self.folder / "best.weights.h5")
-        self._save(self._weights_file(epoch + 1))
+        save_state(self.model, self._state_file(epoch + 1))
         write_json(self.folder / HISTORY, {"epochs": self.history})
-        self._weights_file(epoch).unlink(missing_ok=True)
+        kept = {self._state_file(done) for done in (self.best_epoch + 1, epoch, epoch + 1)}
+        for path in set(self.folder.glob("epoch-*")) - kept:
+            path.unlink()
         if self.on_epoch:
             self.on_epoch(row)
         self.model.stop_training = self.exhausted()
 
-    def _weights_file(self, epochs_done: int) -> Path:
-        return self.folder / f"epoch-{epochs_done:03d}.weights.h5"
-
-    def _save(self, path: Path) -> None:
-        partial = path.with_name("partial.weights.h5")
-        self.model.save_weights(partial)
-        os.replace(partial, path)
+    def _state_file(self, epochs_done: int) -> Path:
+        return self.folder / f"epoch-{epochs_done:03d}.npz"
 
 
 class EpochProgress:

@@ -12,13 +12,17 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import keras
 from keras import layers
 
+from planet_lib.card import check_labels
 from planet_lib.errors import ConfigError, DataError
 from planet_lib.labels import LABELS, LAND, WEATHER, suggest
+from planet_lib.safety import refuse_code
 
 HEADS = {"weather": (len(WEATHER), "softmax"), "land": (len(LAND), "sigmoid")}
 BATCH_NORM_MOMENTUM = 0.9  # Keras' 0.99 lags behind in the few hundred steps that a small set gives
+BYTES_A_WEIGHT = 4
+SPARE_BYTES = 2**20  # for names, the layers' settings and HDF5's own records
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_VARIANCE = (0.229**2, 0.224**2, 0.225**2)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 
 def build_cnn(image_px: int, *, channels: int = 3) -> keras.Model:
@@ -183,9 +187,7 @@ def build_densenet121(
         raise ConfigError(f"weights: imagenet has 3 channels, the input {channels}; use null")
     chips = keras.Input((image_px, image_px, channels), name="chips")
     x = layers.Rescaling(1 / 255, name="scale")(chips)
-    x = layers.Normalization(
-        mean=IMAGENET_MEAN * pictures, variance=IMAGENET_VARIANCE * pictures, name="normalise"
-    )(x)
+    x = _normalise(pictures, "normalise")(x)
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):
             # Keras wonders at six channels.
@@ -255,6 +257,11 @@ def save_model(model: keras.Model, folder: Path) -> list[Path]:
     -------
     list of Path
         The files; each loads back with plain Keras.
+
+    Raises
+    ------
+    OSError
+        The disk is full.
     """
     files = [folder / "model.keras"]
     if model.name in ORIGIN_FILES:
@@ -264,7 +271,10 @@ def save_model(model: keras.Model, folder: Path) -> list[Path]:
     logger.setLevel(logging.ERROR)  # Keras warns that HDF5 is an old format
     uncompiled = keras.Model(model.input, model.output, name=model.name)
     for file in files:
-        uncompiled.save(file)
+        partial = file.with_name(f"partial-{file.name}")
+        _reserve(partial, SPARE_BYTES + 2 * BYTES_A_WEIGHT * model.count_params())
+        uncompiled.save(partial)
+        os.replace(partial, file)
     logger.setLevel(level)
     return files
 
@@ -278,8 +288,17 @@ def load_model(path: Path) -> keras.Model:
         The file is missing, damaged, holds custom code, or is a network of other labels.
     """
     try:
+        refuse_code(path)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        RuntimeError,
+        ImportError,
+        BadZipFile,
+    ) as error:
         raise DataError(f"{path}: not a model that can be loaded ({_shorten(error)})") from None
     outputs = getattr(model, "output", None)
     heads = outputs if isinstance(outputs, dict) else {}
@@ -288,7 +307,18 @@ def load_model(path: Path) -> keras.Model:
         raise DataError(
             f"{path}: heads {found}, expected weather and land for {len(LABELS)} labels"
         )
+    check_labels(path.parent)
     return model
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Fail where the disk has no room for a file: HDF5 then ends the process, not the call."""
+    try:
+        with path.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):  # not on macOS
+                os.posix_fallocate(file.fileno(), 0, size)
+    finally:
+        path.unlink()
 
 
 def _shorten(error: Exception) -> str:
@@ -297,6 +327,13 @@ def _shorten(error: Exception) -> str:
 
 def _batch_norm(name: str) -> layers.Layer:
     return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=name)
+
+
+def _normalise(pictures: int, name: str) -> layers.Layer:
+    """Scale as ImageNet was; Keras' Normalization would be two more inputs in ONNX."""
+    scale = [1 / deviation for deviation in IMAGENET_DEVIATION]
+    offset = [-mean / d for mean, d in zip(IMAGENET_MEAN, IMAGENET_DEVIATION, strict=True)]
+    return layers.Rescaling(scale * pictures, offset * pictures, name=name)
 
 
 def _activate(x: keras.KerasTensor, name: str) -> keras.KerasTensor:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
@@ -20,12 +19,11 @@ from planet_lib.config import load_profile
 from planet_lib.errors import ConfigError, DataError, StageError
 from planet_lib.kaggle import JPEG_FOLDERS, TIFF_FOLDERS, unpack_dataset
 from planet_lib.pages import Link, render_index
+from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.store import discard_changed_stores, read_json, write_json
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = "report.json"
-PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "opencv-python-headless", "pandas",
-            "scikit-learn", "papermill", "nbconvert", "snakemake")  # fmt: skip
 
 
 def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Path:
@@ -220,17 +218,11 @@ def _describe_provenance(run_dir: Path, settings: dict) -> dict:
         path.stem: float(pd.read_csv(path, sep="\t")["s"].iloc[0])
         for path in sorted((run_dir / "seconds").glob("*.tsv"))
     }
-    commit = subprocess.run(
-        ["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"],
-        capture_output=True, text=True, check=False,
-    ).stdout.strip()  # fmt: skip
-    installed = {package.metadata["Name"]: package.version for package in metadata.distributions()}
     return {
-        "commit": commit or "not a git checkout",
+        "commit": identify_commit(),
         "seed": settings["profile"]["seed"],
         "config": settings["profile"],
-        "versions": {"python": platform.python_version()}
-        | {name: installed[name] for name in PACKAGES if name in installed},
+        "versions": list_versions(),
         "host": _describe_host(),
         "stages": stages,
         "seconds": sum(stages.values()),

@@ -14,23 +14,30 @@ from keras import ops
 
 import planet_lib.batch_norm
 import planet_lib.batches
+import planet_lib.checkpoints
+import planet_lib.devices
 import planet_lib.epochs
 import planet_lib.models
 import planet_lib.optimizers
 import planet_lib.prediction
 from planet_lib.batch_norm import fuse_batch_norms
 from planet_lib.batches import repeat_batches, split_heads, stream_batches
+from planet_lib.card import write_card
 from planet_lib.config import INPUTS
+from planet_lib.devices import feed_batches, use_devices
 from planet_lib.epochs import HISTORY, EpochKeeper
+from planet_lib.failures import explain_failures
 from planet_lib.labels import encode_tags
 from planet_lib.models import build_model, save_model
 from planet_lib.optimizers import FlatAdam
 from planet_lib.prediction import PREDICTION_BATCH, predict_chips
+from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.store import load_catalogue, open_input, read_json, write_json
 
 WARMUP_SHARE = 0.1
 
 
+@explain_failures
 def train_run(
     run_dir: Path,
     *,
@@ -45,13 +52,15 @@ def train_run(
     seed: int,
     colour_jitter: float = 0.0,
     options: dict | None = None,
+    devices: int = 1,
     on_epoch: Callable[[dict], None] | None = None,
 ) -> dict:
     """Train a network and write all that later stages need to ``models/<model>-<input_mode>/``.
 
     ``model.keras`` and its copy under the origin's name, ``history.json`` (a row an epoch),
     ``probabilities.npy`` (float32 (N, 17), a row for each row of the catalogue),
-    ``tensorboard/`` and, last, the manifest ``run.json``. An interrupted training goes on after
+    ``tensorboard/``, the manifest ``run.json`` and, from these, the card of
+    `planet_lib.card.write_card`. An interrupted training goes on after
     its last whole epoch; one that is finished, with the same settings, data and code, is not
     repeated.
 
@@ -79,6 +88,8 @@ def train_run(
         As of `planet_lib.batches.shift_colours`.
     options : dict, optional
         Of the network's builder.
+    devices : int
+        How many share each batch, see `planet_lib.devices`.
     on_epoch : callable, optional
         Called with each row of the history.
 
@@ -89,8 +100,11 @@ def train_run(
 
     Raises
     ------
+    ConfigError
+        There are not so many devices, or no such network.
     StageError
-        A store is missing, or the loss is no longer finite.
+        A store is missing, the loss is no longer finite, memory or disk do not suffice, or no
+        checkpoint can be read; all whole epochs stay.
     """
     settings = {
         "model": model,
@@ -104,6 +118,7 @@ def train_run(
         "seed": seed,
         "colour_jitter": colour_jitter,
         "options": options or {},
+        "devices": devices,
     }
     store = open_input(run_dir, input_mode)
     catalogue = load_catalogue(run_dir)
@@ -112,9 +127,11 @@ def train_run(
     fingerprint = _compute_fingerprint(settings, catalogue, manifests)
     manifest = folder / "run.json"
     if manifest.exists() and read_json(manifest)["fingerprint"] == fingerprint:
+        write_card(run_dir, folder)
         return read_json(manifest)
     checkpoints = _prepare_checkpoints(folder, fingerprint)
 
+    use_devices(devices)
     keras.utils.set_random_seed(seed)
     network = build_model(model, image_px, channels=store.shape[-1], **settings["options"])
     encoded = encode_tags(catalogue["tags"])
@@ -122,12 +139,15 @@ def train_run(
     batch_size = min(batch_size, len(rows["train"]))
     steps = len(rows["train"]) // batch_size
     weights = compute_label_weights(encoded[rows["train"]], limit=max_label_weight)
-    learner = make_learner(network, weights, learning_rate=learning_rate, steps=epochs * steps)
+    learner = make_learner(
+        network, weights, learning_rate=learning_rate, steps=epochs * steps, devices=devices
+    )
     keeper = EpochKeeper(checkpoints, patience=patience, seed=seed, on_epoch=on_epoch)
     first_epoch = keeper.resume(learner)
     if first_epoch < epochs and not keeper.exhausted():
         learner.fit(
-            stream_batches(
+            feed_batches(
+                stream_batches,
                 store,
                 rows["train"],
                 encoded[rows["train"]],
@@ -140,7 +160,8 @@ def train_run(
             steps_per_epoch=steps,
             initial_epoch=first_epoch,
             epochs=epochs,
-            validation_data=repeat_batches(
+            validation_data=feed_batches(
+                repeat_batches,
                 store,
                 rows["validation"],
                 encoded[rows["validation"]],
@@ -155,7 +176,7 @@ def train_run(
             shuffle=False,  # the stream is shuffled already
             verbose=0,
         )
-    learner.load_weights(checkpoints / "best.weights.h5")
+    keeper.load_best(learner)
     network.set_weights(learner.get_weights())
     remove_label_weights(network, weights)
 
@@ -175,15 +196,25 @@ def train_run(
             "seconds": sum(row["seconds"] for row in keeper.history),
             "prediction_seconds": prediction_seconds,
             "model_files": [file.name for file in files],
-            "versions": {"keras": keras.__version__, "backend": keras.backend.backend()},
+            "data": {
+                name: read_json(run_dir / "data" / f"{name}.json") for name in INPUTS[input_mode]
+            },
+            "commit": identify_commit(),
+            "versions": list_versions() | {"backend": keras.backend.backend()},
         },
     )
+    write_card(run_dir, folder)
     shutil.rmtree(checkpoints)
     return read_json(manifest)
 
 
 def make_learner(
-    network: keras.Model, weights: np.ndarray, *, learning_rate: float, steps: int
+    network: keras.Model,
+    weights: np.ndarray,
+    *,
+    learning_rate: float,
+    steps: int,
+    devices: int = 1,
 ) -> keras.Model:
     """Compile a copy of a network for `fit`, the copy and its optimizer fast to start.
 
@@ -197,6 +228,8 @@ def make_learner(
         At its peak, after a tenth of the steps; it falls to 0 along a cosine.
     steps : int
         Batches that there will be.
+    devices : int
+        That share each batch: for several Keras' own Adam, which sums their gradients.
 
     Returns
     -------
@@ -204,7 +237,8 @@ def make_learner(
         Its weights, once trained, are for ``network.set_weights``.
     """
     learner = fuse_batch_norms(network)
-    optimizer = FlatAdam(_schedule(learning_rate, steps))
+    adam = FlatAdam if devices == 1 else keras.optimizers.Adam
+    optimizer = adam(_schedule(learning_rate, steps))
     optimizer.build(learner.trainable_variables)  # left to fit, the step is traced twice
     losses = {name: _weigh_loss(name, w) for name, w in split_heads(weights).items()}
     learner.compile(optimizer=optimizer, loss=losses)
@@ -279,6 +313,8 @@ def _compute_fingerprint(settings: dict, catalogue: pd.DataFrame, manifests: Seq
     for module in (
         planet_lib.batch_norm,
         planet_lib.batches,
+        planet_lib.checkpoints,
+        planet_lib.devices,
         planet_lib.epochs,
         planet_lib.models,
         planet_lib.optimizers,

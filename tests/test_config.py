@@ -63,7 +63,7 @@ def test_loaded_profile_cannot_be_changed():
     ("text", "expected"),
     [
         ("sed: 3", "unknown key 'sed'; did you mean 'seed'?"),
-        ("zzz: 3", "unknown key 'zzz'; allowed: allow_left_out, gallery_chips, haze, inputs"),
+        ("zzz: 3", "unknown key 'zzz'; allowed: allow_left_out, devices, gallery_chips, haze"),
         ("synthetic: {chip: 99}", "unknown key 'synthetic.chip'; did you mean 'chips'?"),
         ("haze: {methd: origin}", "unknown key 'haze.methd'; did you mean 'method'?"),
         ("networks: {cnn: {epoch: 3}}", "unknown key 'networks.cnn.epoch'; did you mean 'epochs'?"),

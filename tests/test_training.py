@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import keras
 import numpy as np
@@ -123,6 +126,7 @@ def test_run_leaves_what_later_stages_need(undisturbed):
     manifest = json.loads((folder / "run.json").read_text())
     assert {path.name for path in folder.iterdir()} == {
         "b01_dense121.h5",
+        "card.json",
         "history.json",
         "model.keras",
         "probabilities.npy",
@@ -147,6 +151,60 @@ def test_interrupted_run_ends_as_the_undisturbed_one(undisturbed, resumed):
     kept = [load_model(results(x) / "model.keras") for x in (resumed, undisturbed)]
     for left, right in zip(*(model.get_weights() for model in kept), strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+def read_weights(run_dir: Path) -> bytes:
+    with ZipFile(results(run_dir) / "model.keras") as archive:
+        return archive.read("model.weights.h5")
+
+
+def test_same_seed_gives_the_same_weights_file_to_the_bit(undisturbed, tmp_path):
+    again, other = write_store(tmp_path / "again"), write_store(tmp_path / "other")
+    train(again)
+    train(other, seed=2, epochs=1)
+    assert read_weights(again) == read_weights(undisturbed)
+    assert read_weights(other) != read_weights(undisturbed)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from planet_lib.epochs import EpochKeeper
+from test_training import train
+EpochKeeper.on_train_batch_end = lambda *_, **__: print("step", flush=True)
+train(Path(sys.argv[2]))
+"""
+
+
+def kill_at(step: int, run_dir: Path) -> None:
+    """Train in a process of its own that is killed once it has made so many steps."""
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, Path(__file__).parent, run_dir],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        made = 0
+        for line in process.stdout:
+            made += line == "step\n"
+            if made == step:
+                process.kill()
+    assert made >= step
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_at_any_step_it_ends_as_the_undisturbed_one(undisturbed, tmp_path, seed):
+    run_dir = write_store(tmp_path / "run")
+    steps = SETTINGS["epochs"] * CHIPS["train"] // SETTINGS["batch_size"]
+    kill_at(np.random.default_rng(seed).integers(1, steps), run_dir)
+    assert not (results(run_dir) / "run.json").exists()
+    train(run_dir)
+    assert read_weights(run_dir) == read_weights(undisturbed)
+    np.testing.assert_array_equal(probabilities(run_dir), probabilities(undisturbed))
+    for left, right in zip(history(run_dir), history(undisturbed), strict=True):
+        assert left | {"seconds": 0} == right | {"seconds": 0}
 
 
 @pytest.mark.parametrize("name", ["model.keras", "b01_dense121.h5"])
@@ -203,7 +261,7 @@ def test_loss_that_is_not_finite_stops_with_the_cure_and_keeps_epochs(tmp_path, 
     checkpoints = next(results(run_dir).glob("checkpoints-*"))
     kept = json.loads((checkpoints / "history.json").read_text())["epochs"]
     assert [row["epoch"] for row in kept] == [1]
-    assert (checkpoints / "best.weights.h5").exists()
+    assert (checkpoints / "epoch-001.npz").exists()
 
 
 def test_patience_stops_and_the_best_epoch_is_kept(tmp_path):

@@ -1,0 +1,77 @@
+"""Time ONNX Runtime beside Keras on the same chips: ``python benchmarks/export.py``.
+
+Each network has drawn weights; both forms predict the same batches in turn.
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+from planet_lib.export import export_onnx, open_onnx
+from planet_lib.models import build_model
+from planet_lib.prediction import PREDICTION_BATCH
+
+IMAGE_PX = 128
+ROUNDS = 5
+NETWORKS = {"cnn": 8, "densenet": 8, "densenet121": 2}  # batches in a round
+
+
+def predict_batches(predict: Callable, chips: np.ndarray) -> dict[str, np.ndarray]:
+    """Let ONNX Runtime see the batches that Keras sees."""
+    batches = np.split(chips, range(PREDICTION_BATCH, len(chips), PREDICTION_BATCH))
+    answers = [predict(batch) for batch in batches]
+    return {head: np.concatenate([answer[head] for answer in answers]) for head in answers[0]}
+
+
+def measure(name: str, batches: int, folder: Path) -> None:
+    keras.utils.set_random_seed(0)
+    network = build_model(name, IMAGE_PX)
+    started = time.perf_counter()
+    export_onnx(network, folder / "model.onnx")
+    seconds = time.perf_counter() - started
+    predict = open_onnx(folder / "model.onnx")
+    shape = (batches * PREDICTION_BATCH, IMAGE_PX, IMAGE_PX, 3)
+    chips = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
+    forms = {
+        "Keras predict": lambda: network.predict(chips, batch_size=PREDICTION_BATCH, verbose=0),
+        "ONNX Runtime": lambda: predict_batches(predict, chips),
+    }
+    answers = {form: run() for form, run in forms.items()}  # also warms both
+    times = {form: [] for form in forms}
+    for _ in range(ROUNDS):
+        for form, run in forms.items():
+            started = time.perf_counter()
+            run()
+            times[form].append(time.perf_counter() - started)
+    left, right = answers.values()
+    difference = max(float(np.abs(left[head] - right[head]).max()) for head in left)
+    ratios = [keras_s / onnx_s for keras_s, onnx_s in zip(*times.values(), strict=True)]
+    print(f"{name}: exported in {seconds:.1f} s; largest difference {difference:.1e}")
+    for form, values in times.items():
+        print(f"  {form:<14}{len(chips) / statistics.median(values):8.0f} chips/s")
+    print(
+        f"  ratio         {statistics.median(ratios):8.2f}  "
+        f"({min(ratios):.2f} to {max(ratios):.2f})"
+    )
+
+
+def main() -> None:
+    print(
+        f"{IMAGE_PX} px, batches of {PREDICTION_BATCH}, {os.cpu_count()} cores, "
+        f"medians of {ROUNDS} rounds in turn"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for name, batches in NETWORKS.items():
+            measure(name, batches, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
