@@ -115,6 +115,16 @@ def _render_page(notebook: Path, page: Path) -> None:
     )
 
 
+def _label(options: argparse.Namespace) -> None:
+    from planet_lib.labelling import label_folder
+    from planet_lib.models import PRETRAINED
+
+    left_out = label_folder(options.folder, options.table, model=options.model or PRETRAINED)
+    for line in left_out:
+        print(f"left out: {line}", file=sys.stderr)
+    print(f"labels: {options.table}")
+
+
 def _export(options: argparse.Namespace) -> None:
     from planet_lib.export import export_network
 
@@ -211,6 +221,16 @@ def _make_parser() -> argparse.ArgumentParser:
     render = add("render", _render, "render an executed notebook as a page")
     render.add_argument("notebook", type=Path)
     render.add_argument("page", type=Path)
+
+    label = add("label", _label, "label a folder of chips with a trained network")
+    label.add_argument("folder", type=Path, help="chips of 256 x 256 pixels, *.jpg")
+    label.add_argument("table", type=Path, help="CSV file to write")
+    label.add_argument(
+        "--model",
+        type=Path,
+        metavar="folder",
+        help="runs/<name>/models/<network>-<input> (default: pretrained on synthetic chips)",
+    )
 
     export = add("export", _export, "write trained networks as ONNX files")
     export.add_argument(

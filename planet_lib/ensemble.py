@@ -23,7 +23,8 @@ from planet_lib import (
 )
 from planet_lib.config import INPUTS
 from planet_lib.labels import encode_tags
-from planet_lib.members import PRETRAINED, Members
+from planet_lib.members import Members
+from planet_lib.models import PRETRAINED
 from planet_lib.scoring import F2_THRESHOLD, bootstrap_mean, score_chips
 from planet_lib.splits import FOLDS, assign_folds
 from planet_lib.store import load_catalogue, read_json, write_json
@@ -194,7 +195,7 @@ def _compute_fingerprint(run_dir: Path, settings: dict) -> str:
     digest.update(load_catalogue(run_dir).to_csv().encode())
     for name in INPUTS["both"]:
         digest.update((run_dir / "data" / f"{name}.json").read_bytes())
-    digest.update(PRETRAINED.read_bytes())
+    digest.update((PRETRAINED / "model.keras").read_bytes())
     for module in MODULES:
         digest.update(Path(module.__file__).read_bytes())
     digest.update(Path(__file__).read_bytes())

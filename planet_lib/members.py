@@ -17,13 +17,12 @@ from planet_lib.batches import stream_batches
 from planet_lib.config import INPUTS
 from planet_lib.descriptors import describe_store
 from planet_lib.labels import encode_tags
-from planet_lib.models import load_model
+from planet_lib.models import PRETRAINED, load_model
 from planet_lib.prediction import embed_chips, predict_chips
 from planet_lib.statistics import describe_chip
 from planet_lib.store import load_catalogue, open_input, open_store
 from planet_lib.training import make_learner
 
-PRETRAINED = Path(__file__).parent / "pretrained" / "model.keras"
 TREES = {"trees": 300, "max_features": 0.2}
 RIDGE = {"kernel": "rbf", "alpha": 0.3}
 RIDGE_WIDTH = 0.1  # gamma times the number of features
@@ -81,7 +80,7 @@ class Members:
     def _predict_with_network(self, train: np.ndarray, seed: int) -> np.ndarray:
         keras.utils.clear_session()
         keras.utils.set_random_seed(seed)
-        network = load_model(PRETRAINED)
+        network = load_model(PRETRAINED / "model.keras")
         image_px = network.input_shape[1]
         rows = np.flatnonzero(train)
         batch_size = min(BATCH_SIZE, len(rows))
@@ -117,7 +116,7 @@ def _describe_all(stores: list[np.ndarray], chips: np.ndarray) -> dict[str, np.n
     return {
         "simple": np.hstack(simple),
         "described": np.hstack([describe_store(store) for store in stores]),
-        "seen": embed_chips(load_model(PRETRAINED), chips),
+        "seen": embed_chips(load_model(PRETRAINED / "model.keras"), chips),
     }
 
 

@@ -25,6 +25,10 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 
+PRETRAINED = Path(__file__).parent / "pretrained"
+"""Folder of the ResNet that was trained on synthetic chips alone."""
+
+
 def build_cnn(image_px: int, *, channels: int = 3) -> keras.Model:
     """Build the origin's baseline: 3x3 convolutions of 32 filters, three pools, two heads.
 

@@ -49,8 +49,8 @@ def small_pretrained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pretrained")
     save_model(build_model("resnet", CHIP_PX, channels=6, widths=(4, 8)), folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(members, "PRETRAINED", folder / "model.keras")
-        patch.setattr(ensemble, "PRETRAINED", folder / "model.keras")
+        patch.setattr(members, "PRETRAINED", folder)
+        patch.setattr(ensemble, "PRETRAINED", folder)
         patch.setitem(members.TREES, "trees", 20)
         yield
 
