@@ -9,7 +9,7 @@ from pathlib import Path
 from planet_lib.errors import StageError
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-OUT_OF_MEMORY = ("ResourceExhausted", "RESOURCE_EXHAUSTED", "out of memory", "Out of memory", "OOM")
+OUT_OF_MEMORY = ("ResourceExhausted", "RESOURCE_EXHAUSTED", "out of memory", "Out of memory")
 
 
 def explain_failures(train: Callable[..., dict]) -> Callable[..., dict]:
