@@ -23,8 +23,8 @@ import numpy as np
 from planet_lib.batches import split_heads, stream_batches
 from planet_lib.chips import CHIP_PX
 from planet_lib.labels import LABELS
+from planet_lib.learner import make_learner
 from planet_lib.models import build_densenet121
-from planet_lib.training import make_learner
 
 BATCHES = {64: 32, 128: 16, 256: 8}  # chips, by their side in pixels
 FIRST_PX = 64

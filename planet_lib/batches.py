@@ -51,8 +51,7 @@ def read_batch(store: np.ndarray, rows: np.ndarray, image_px: int) -> np.ndarray
     -------
     ndarray of shape (B, image_px, image_px, C), uint8
     """
-    size = (image_px, image_px)
-    return np.stack([cv2.resize(store[row], size, interpolation=cv2.INTER_AREA) for row in rows])
+    return np.stack([_shrink(store[row], image_px) for row in rows])
 
 
 def shift_colours(chips: np.ndarray, jitter: float, rng: np.random.Generator) -> np.ndarray:
@@ -152,6 +151,14 @@ def repeat_batches(
         for start in range(0, len(rows), batch_size):
             chosen = slice(start, start + batch_size)
             yield read_batch(store, rows[chosen], image_px), split_heads(encoded[chosen])
+
+
+def _shrink(chip: np.ndarray, image_px: int) -> np.ndarray:
+    """Shrink picture by picture: OpenCV takes four channels where the areas are not whole."""
+    pictures = np.split(chip, chip.shape[-1] // 3, axis=-1)
+    size = (image_px, image_px)
+    shrunk = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in pictures]
+    return shrunk[0] if len(shrunk) == 1 else np.concatenate(shrunk, axis=-1)
 
 
 def split_heads(encoded: np.ndarray) -> dict[str, np.ndarray]:

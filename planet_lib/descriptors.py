@@ -32,7 +32,7 @@ def describe_appearance(chip: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     chip : ndarray of shape (H, W, 3), uint8
-        RGB; H and W at least 16.
+        RGB; H and W multiples of 16.
 
     Returns
     -------

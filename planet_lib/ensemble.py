@@ -15,11 +15,11 @@ from planet_lib import (
     batch_norm,
     batches,
     descriptors,
+    learner,
     members,
     optimizers,
     prediction,
     statistics,
-    training,
 )
 from planet_lib.config import INPUTS
 from planet_lib.labels import encode_tags
@@ -44,11 +44,11 @@ MODULES = (
     batch_norm,
     batches,
     descriptors,
+    learner,
     members,
     optimizers,
     prediction,
     statistics,
-    training,
 )
 
 

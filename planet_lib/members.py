@@ -17,11 +17,11 @@ from planet_lib.batches import stream_batches
 from planet_lib.config import INPUTS
 from planet_lib.descriptors import describe_store
 from planet_lib.labels import encode_tags
+from planet_lib.learner import make_learner
 from planet_lib.models import PRETRAINED, load_model
 from planet_lib.prediction import embed_chips, predict_chips
 from planet_lib.statistics import describe_chip
 from planet_lib.store import load_catalogue, open_input, open_store
-from planet_lib.training import make_learner
 
 TREES = {"trees": 300, "max_features": 0.2}
 RIDGE = {"kernel": "rbf", "alpha": 0.3}

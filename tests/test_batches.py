@@ -7,7 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
-from planet_lib.batches import VIEWS, read_batch, split_heads, stream_batches, view_chips
+from planet_lib.batches import (
+    VIEWS,
+    read_batch,
+    shift_colours,
+    split_heads,
+    stream_batches,
+    view_chips,
+)
 from planet_lib.labels import LABELS
 
 CHIPS = 11
@@ -185,3 +192,42 @@ def test_batch_larger_than_the_rows_is_refused():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_shifted_colours_are_a_line_in_each_of_red_green_and_blue(rng):
+    chips = rng.integers(60, 180, size=(4, 16, 16, 6), dtype=np.uint8)
+    shifted = shift_colours(chips, 0.08, np.random.default_rng(1))
+    lines = np.zeros((4, 6, 2))
+    for chip, channel in itertools.product(range(4), range(6)):
+        before, after = chips[chip, ..., channel].ravel(), shifted[chip, ..., channel].ravel()
+        lines[chip, channel] = np.polyfit(before.astype(float), after.astype(float), 1)
+        assert np.abs(np.polyval(lines[chip, channel], before) - after).max() < 1.5
+    np.testing.assert_allclose(lines[:, :3], lines[:, 3:], atol=1)  # both pictures alike
+    assert np.ptp(lines[..., 0]) > 0.05
+    assert shifted.dtype == np.uint8
+
+
+def test_colours_shift_within_the_range_of_a_byte():
+    chips = np.stack([np.zeros((4, 4, 3)), np.full((4, 4, 3), 255)]).astype(np.uint8)
+    shifted = shift_colours(chips, 0.3, np.random.default_rng(0))
+    assert np.abs(shifted[0].astype(int)).max() < 100
+    assert shifted[1].min() > 100
+
+
+def test_stream_with_jitter_goes_on_as_if_it_had_not_stopped():
+    store, encoded = name_chips()
+    rows = np.arange(CHIPS)
+    settings = {"image_px": 8, "batch_size": BATCH, "seed": 7, "colour_jitter": 0.1}
+    steps = CHIPS // BATCH
+    whole = list(itertools.islice(stream_batches(store, rows, encoded, **settings), 2 * steps))
+    later = stream_batches(store, rows, encoded, first_epoch=1, **settings)
+    assert_same_batches(whole[steps:], list(itertools.islice(later, steps)))
+
+
+@pytest.mark.parametrize("image_px", [16, 20, 24])
+def test_two_pictures_shrink_as_each_alone(rng, image_px):
+    store = rng.integers(256, size=(2, 32, 32, 6), dtype=np.uint8)
+    both = read_batch(store, np.arange(2), image_px)
+    for part in (slice(0, 3), slice(3, 6)):
+        alone = read_batch(np.ascontiguousarray(store[..., part]), np.arange(2), image_px)
+        np.testing.assert_array_equal(both[..., part], alone)

@@ -88,7 +88,7 @@ def test_input_is_scaled_inside_the_network(networks, chips, name):
     for head, probabilities in as_bytes.items():
         np.testing.assert_array_equal(probabilities, as_floats[head])
     assert not np.allclose(as_bytes["weather"], as_shares["weather"], atol=1e-6)
-    assert networks[name].get_layer("scale").scale == 1 / 255
+    assert networks[name].get_layer("scale").scale == (1 / 127.5 if name == "resnet" else 1 / 255)
 
 
 def test_options_reach_the_builder(tiny, networks):
@@ -99,7 +99,10 @@ def test_options_reach_the_builder(tiny, networks):
 
 @pytest.mark.parametrize(
     ("name", "suggestion"),
-    [("densnet", "did you mean 'densenet'?"), ("vgg", "allowed: cnn, densenet, densenet121")],
+    [
+        ("densnet", "did you mean 'densenet'?"),
+        ("vgg", "allowed: cnn, densenet, resnet, densenet121"),
+    ],
 )
 def test_unknown_network_is_refused_with_a_suggestion(name, suggestion):
     with pytest.raises(ConfigError) as refused:

@@ -7,7 +7,8 @@ from keras import layers
 
 from planet_lib.batches import VIEWS, read_batch, view_chips
 from planet_lib.labels import LABELS
-from planet_lib.prediction import predict_chips
+from planet_lib.models import build_model
+from planet_lib.prediction import embed_chips, predict_chips
 
 IMAGE_PX = 8
 
@@ -67,3 +68,19 @@ def test_answer_does_not_depend_on_the_neighbours(network, store, probabilities,
 
 def test_no_chips_give_no_rows(network, store):
     assert predict_chips(network, store[:0], image_px=IMAGE_PX).shape == (0, len(LABELS))
+
+
+def test_chosen_rows_are_answered_as_among_all(network, store, probabilities):
+    rows = np.array([4, 1])
+    chosen = predict_chips(network, store, image_px=IMAGE_PX, rows=rows)
+    np.testing.assert_allclose(chosen, probabilities[rows], atol=1e-6)
+
+
+def test_features_are_what_the_heads_are_given():
+    network = build_model("resnet", 32, widths=(4, 8))
+    store = np.random.default_rng(0).integers(256, size=(3, 32, 32, 3), dtype=np.uint8)
+    seen = embed_chips(network, store)
+    assert seen.shape == (3, 8 + len(LABELS))
+    np.testing.assert_allclose(seen[:, 8:], predict_chips(network, store, image_px=32), atol=1e-6)
+    turned = embed_chips(network, view_chips(store, 5).copy())
+    np.testing.assert_allclose(turned, seen, atol=1e-4)

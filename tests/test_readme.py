@@ -56,6 +56,7 @@ def test_command_runs(command, tmp_path):
     if "path/to/chips" in command:
         run(f".venv/bin/planet synthesize {tmp_path} --chips 120 --unlabelled 12")
         command = command.replace("path/to/chips", str(tmp_path)).replace("my-chips", NAME)
+        command = command.replace("labels.csv", str(tmp_path / "labels.csv"))
     finished = run(command, PROFILE="smoke", NAME=NAME)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     if command.startswith("make report"):

@@ -31,6 +31,7 @@ PAGES = {
     "01_explore.html",
     "02_dehaze.html",
     *(f"03_train-{run}.html" for run in RUNS),
+    "03_ensemble.html",
     "04_evaluate.html",
     "05_find_mines.html",
 }
@@ -207,12 +208,13 @@ def test_results_keep_their_contract(workshop):
     assert (data["source"], data["labelled"], data["unlabelled"]) == ("chips", 60, 6)
     assert len(data["sha256"]) == 64
     assert sum(data["splits"].values()) == LABELLED
-    assert set(results["runs"]) == set(RUNS)
-    assert results["best_run"] in RUNS
+    assert set(results["runs"]) == {*RUNS, "ensemble-both"}
+    assert results["best_run"] in results["runs"]
     for run in results["runs"].values():
         assert 0 <= run["f2_interval"][0] <= run["f2"] <= run["f2_interval"][1] <= 1
         assert run["seconds"] > 0
-        assert (workshop.root / run["model_file"]).is_file()
+        if run["model"] != "ensemble":
+            assert (workshop.root / run["model_file"]).is_file()
         assert set(run["labels"]) == set(LABELS)
         for label in run["labels"].values():
             assert {"precision", "recall", "f2", "support", "threshold"} <= set(label)
@@ -305,6 +307,6 @@ def test_too_many_unreadable_chips_are_one_line(workshop, tmp_path):
 def test_repository_may_stand_in_a_folder_with_a_space(tmp_path):
     workshop = Workshop(tmp_path / "a folder")
     (workshop.root / "config" / "tiny.yaml").write_text(
-        "networks: {cnn: {image_px: 32, epochs: 1}}\n"
+        "networks: {cnn: {image_px: 32, epochs: 1}}\nensemble: null\n"
     )
     assert_made(workshop.make(profile="tiny"))

@@ -14,8 +14,9 @@ import pytest
 
 from planet_lib.errors import StageError
 from planet_lib.labels import LABELS
+from planet_lib.learner import compute_label_weights, remove_label_weights
 from planet_lib.models import build_model, load_model
-from planet_lib.training import compute_label_weights, remove_label_weights, train_run
+from planet_lib.training import train_run
 
 CHIP_PX = 32
 CHIPS = {"train": 24, "validation": 8, "test": 4}
