@@ -36,7 +36,7 @@ LADDER = {
     "descriptors of colour and texture": ("descriptors",),
     "features of a network pretrained on synthetic chips": ("trees",),
     "kernel ridge regression beside the trees": ("trees", "ridge"),
-    "the pretrained network, fine-tuned, beside both": ("trees", "ridge", "network"),
+    "the pretrained network, fine-tuned twice, beside both": ("trees", "ridge", "network"),
 }
 """Each step's answer is the mean of its members'; the last is the ensemble's."""
 MODULES = (

@@ -52,6 +52,7 @@ def small_pretrained(tmp_path_factory):
         patch.setattr(members, "PRETRAINED", folder)
         patch.setattr(ensemble, "PRETRAINED", folder)
         patch.setitem(members.TREES, "trees", 20)
+        patch.setattr(members, "NETWORKS", 1)
         yield
 
 
