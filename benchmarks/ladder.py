@@ -1,6 +1,6 @@
-"""Climb the ladder of the ensemble out of fold, and try what could follow its last step.
+"""Print the ladder of a report's ensemble, and try what could follow its last step.
 
-python benchmarks/ladder.py [--data FOLDER] [--seeds 3] [--work FOLDER]
+python benchmarks/ladder.py [runs/NAME]
 """
 
 import argparse
@@ -21,7 +21,7 @@ from planet_lib.scoring import (
     tune_thresholds,
 )
 from planet_lib.splits import FOLDS, assign_folds
-from planet_lib.store import load_catalogue
+from planet_lib.store import load_catalogue, read_json
 from planet_lib.storing import store_chips, store_haze_free
 from planet_lib.synthetic import write_dataset
 
@@ -32,53 +32,57 @@ MOST_LABELS = 10
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="chips in Kaggle's layout (default: synthetic)")
-    parser.add_argument("--chips", type=int, default=200, help="synthetic ones")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--work", type=Path, help="folder where an interrupted run goes on")
+    parser.add_argument(
+        "run", type=Path, nargs="?", help="of a finished report (default: one of synthetic chips)"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        work = options.work or Path(folder)
-        data = options.data or work / "synthetic"
-        if options.data is None:
-            write_dataset(data, chips=options.chips, unlabelled=0, seed=0, enrich=0.3)
-        run_dir = work / "run"
-        if not (run_dir / "data" / "dehazed.json").exists():
-            store_chips(data, run_dir, source=data.name, seed=0)
-            store_haze_free(run_dir, method="boundary", clahe=False)
-        manifest = train_ensemble(run_dir, epochs=EPOCHS, seeds=options.seeds, seed=0, on_fit=print)
+        run_dir = options.run or make_run(Path(folder))
+        manifest = read_json(run_dir / FOLDER / "run.json")
         catalogue = load_catalogue(run_dir).query("labelled")
-        truth = encode_tags(catalogue["tags"])
         *_, last = LADDER
         answers = np.load(run_dir / FOLDER / "out_of_fold.npz")[last]
-        print(f"\n{len(truth)} chips of {data.name}, {FOLDS} folds, {options.seeds} seeds")
-        print("mean F2 per chip at threshold 0.2; gain over the step above, 95 % interval")
-        for row in manifest["ladder"]:
-            gain = (
-                f"{row['gain']:+.3f} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})"
-                if row["gain"] is not None
-                else ""
-            )
-            print(f"  {row['step']:52s} {row['f2']:.3f} ± {row['spread']:.3f}  {gain}")
-        print("tried after the last step; change against it")
-        folds = [
-            assign_folds(truth, seed=seed, groups=catalogue["group"].to_numpy())
-            for seed in range(options.seeds)
-        ]
-        for name, decide in DECISIONS.items():
-            chips, plain = (
-                np.mean(
-                    [
-                        score_chips(truth, choose(truth, answer, fold))
-                        for answer, fold in zip(answers, folds, strict=True)
-                    ],
-                    axis=0,
-                )
-                for choose in (decide, apply_threshold)
-            )
-            low, high = bootstrap_mean(chips - plain, seed=0)
-            change = f"{(chips - plain).mean():+.3f} ({low:+.3f} to {high:+.3f})"
-            print(f"  {name:52s} {chips.mean():.3f}          {change}")
+    truth = encode_tags(catalogue["tags"])
+    groups = catalogue["group"].to_numpy()
+    folds = [
+        assign_folds(truth, seed=manifest["seed"] + draw, groups=groups)
+        for draw in range(manifest["seeds"])
+    ]
+    print(f"{len(truth)} chips, {FOLDS} folds, {manifest['seeds']} divisions")
+    print("mean F2 per chip and its deviation over divisions; gain over the step above")
+    for row in manifest["ladder"]:
+        low, high = row["gain_low"], row["gain_high"]
+        gain = "" if low is None else f"{row['gain']:+.3f} ({low:+.3f} to {high:+.3f})"
+        print(f"  {row['step']:52s} {row['f2']:.3f} ± {row['spread']:.3f}  {gain}")
+    print("after the last step; change against it")
+    plain = score_decision(apply_threshold, truth, answers, folds)
+    for name, decide in DECISIONS.items():
+        chips = score_decision(decide, truth, answers, folds)
+        low, high = bootstrap_mean(chips - plain, seed=0)
+        change = f"{(chips - plain).mean():+.3f} ({low:+.3f} to {high:+.3f})"
+        print(f"  {name:52s} {chips.mean():.3f}          {change}")
+
+
+def make_run(folder: Path) -> Path:
+    """Make synthetic chips and train the ensemble on them."""
+    write_dataset(folder / "chips", chips=200, unlabelled=0, seed=0, enrich=0.3)
+    store_chips(folder / "chips", folder / "run", source="synthetic chips", seed=0)
+    store_haze_free(folder / "run", method="boundary", clahe=False)
+    train_ensemble(folder / "run", epochs=EPOCHS, seeds=1, seed=0, on_fit=print)
+    return folder / "run"
+
+
+def score_decision(
+    decide: Callable, truth: np.ndarray, answers: np.ndarray, folds: list
+) -> np.ndarray:
+    """Score each chip by the labels that are decided on, mean over divisions."""
+    return np.mean(
+        [
+            score_chips(truth, decide(truth, answer, fold))
+            for answer, fold in zip(answers, folds, strict=True)
+        ],
+        axis=0,
+    )
 
 
 def apply_threshold(truth: np.ndarray, answer: np.ndarray, folds: np.ndarray) -> np.ndarray:

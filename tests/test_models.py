@@ -101,7 +101,7 @@ def test_options_reach_the_builder(tiny, networks):
     ("name", "suggestion"),
     [
         ("densnet", "did you mean 'densenet'?"),
-        ("vgg", "allowed: cnn, densenet, resnet, densenet121"),
+        ("vgg", "allowed: cnn, densenet, densenet121, resnet"),
     ],
 )
 def test_unknown_network_is_refused_with_a_suggestion(name, suggestion):
