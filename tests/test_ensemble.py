@@ -64,6 +64,7 @@ def finished(tmp_path_factory, small_pretrained):
     return run_dir, manifest, lines
 
 
+@pytest.mark.slow
 def test_every_chip_is_answered_by_what_never_saw_it(finished):
     run_dir, manifest, lines = finished
     assert len(lines) == FOLDS
@@ -80,6 +81,7 @@ def test_every_chip_is_answered_by_what_never_saw_it(finished):
     assert probabilities.dtype == np.float32
 
 
+@pytest.mark.slow
 def test_labels_of_a_fold_have_no_say_in_its_answer(finished, tmp_path):
     """Were a chip's own labels seen, wrong ones would be answered as given."""
     run_dir = write_run(tmp_path / "run")
@@ -93,6 +95,7 @@ def test_labels_of_a_fold_have_no_say_in_its_answer(finished, tmp_path):
     assert answer[LABELS.index("clear")] > answer[LABELS.index("cloudy")]
 
 
+@pytest.mark.slow
 def test_finished_ensemble_is_not_fitted_again(finished):
     run_dir, manifest, _ = finished
     lines = []
@@ -100,6 +103,7 @@ def test_finished_ensemble_is_not_fitted_again(finished):
     assert lines == []
 
 
+@pytest.mark.slow
 def test_interrupted_ensemble_goes_on_and_ends_the_same(finished, tmp_path):
     run_dir = write_run(tmp_path / "run")
 
