@@ -31,7 +31,6 @@ PAGES = {
     "01_explore.html",
     "02_dehaze.html",
     *(f"03_train-{run}.html" for run in RUNS),
-    "03_ensemble.html",
     "04_evaluate.html",
     "05_find_mines.html",
 }
@@ -208,13 +207,12 @@ def test_results_keep_their_contract(workshop):
     assert (data["source"], data["labelled"], data["unlabelled"]) == ("chips", 60, 6)
     assert len(data["sha256"]) == 64
     assert sum(data["splits"].values()) == LABELLED
-    assert set(results["runs"]) == {*RUNS, "ensemble-both"}
+    assert set(results["runs"]) == set(RUNS)
     assert results["best_run"] in results["runs"]
     for run in results["runs"].values():
         assert 0 <= run["f2_interval"][0] <= run["f2"] <= run["f2_interval"][1] <= 1
         assert run["seconds"] > 0
-        if run["model"] != "ensemble":
-            assert (workshop.root / run["model_file"]).is_file()
+        assert (workshop.root / run["model_file"]).is_file()
         assert set(run["labels"]) == set(LABELS)
         for label in run["labels"].values():
             assert {"precision", "recall", "f2", "support", "threshold"} <= set(label)
@@ -304,9 +302,13 @@ def test_too_many_unreadable_chips_are_one_line(workshop, tmp_path):
 
 
 @pytest.mark.slow
-def test_repository_may_stand_in_a_folder_with_a_space(tmp_path):
+def test_ensemble_is_a_run_among_the_networks_in_a_folder_with_a_space(tmp_path):
     workshop = Workshop(tmp_path / "a folder")
     (workshop.root / "config" / "tiny.yaml").write_text(
-        "networks: {cnn: {image_px: 32, epochs: 1}}\nensemble: null\n"
+        "networks: {cnn: {image_px: 32, epochs: 1}}\nensemble: {epochs: 1, seeds: 1}\n"
     )
     assert_made(workshop.make(profile="tiny"))
+    assert (workshop.report / "03_ensemble.html").exists()
+    ensemble = json.loads((workshop.report / "results.json").read_text())["runs"]["ensemble-both"]
+    assert 0 < ensemble["f2"] <= 1
+    assert ensemble["model_file"] is None
