@@ -15,6 +15,7 @@ from planet_lib.ensemble import FOLDER, LADDER, train_ensemble
 from planet_lib.labels import WEATHER, encode_tags
 from planet_lib.scoring import (
     F2_THRESHOLD,
+    THRESHOLD_GRID,
     bootstrap_mean,
     resolve_cloudy,
     score_chips,
@@ -90,6 +91,19 @@ def apply_threshold(truth: np.ndarray, answer: np.ndarray, folds: np.ndarray) ->
     return answer >= F2_THRESHOLD
 
 
+def apply_common(truth: np.ndarray, answer: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Predict by one threshold for all labels, fitted on the answers of the other folds."""
+    labels = np.zeros(answer.shape, bool)
+    for fold in range(FOLDS):
+        others = folds != fold
+        scores = [
+            score_chips(truth[others], answer[others] >= threshold).mean()
+            for threshold in THRESHOLD_GRID
+        ]
+        labels[~others] = answer[~others] >= THRESHOLD_GRID[np.argmax(scores)]
+    return labels
+
+
 def apply_tuned(truth: np.ndarray, answer: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """Predict by each label's threshold, tuned on the answers of the other folds."""
     labels = np.zeros(answer.shape, bool)
@@ -117,7 +131,8 @@ def choose_expected(truth: np.ndarray, answer: np.ndarray, folds: np.ndarray) ->
     labels = np.zeros(answer.shape, bool)
     for row, chances in enumerate(answer):
         drawn = rng.random((SAMPLES, answer.shape[1])) < chances
-        weather = chances[: len(WEATHER)] / chances[: len(WEATHER)].sum()
+        weather = chances[: len(WEATHER)].astype(float)
+        weather /= weather.sum()
         drawn[:, : len(WEATHER)] = rng.multinomial(1, weather, size=SAMPLES)
         sizes = 4 * drawn.sum(axis=1, keepdims=True)
         best = 0.0
@@ -137,7 +152,8 @@ def settle_clouds(truth: np.ndarray, answer: np.ndarray, folds: np.ndarray) -> n
 
 
 DECISIONS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
-    "a threshold for each label": apply_tuned,
+    "one threshold for all, fitted": apply_common,
+    "a threshold for each label, fitted": apply_tuned,
     "ridge regression over all 17 answers": apply_ridge,
     "the labels of the highest expected F2": choose_expected,
     "cloudy excludes the ground": settle_clouds,
