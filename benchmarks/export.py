@@ -1,8 +1,9 @@
-"""Time ONNX Runtime beside Keras on the same chips: ``python benchmarks/export.py``.
+"""Time ONNX Runtime beside Keras: networks of drawn weights predict the same batches in turn.
 
-Each network has drawn weights; both forms predict the same batches in turn.
+python benchmarks/export.py
 """
 
+import argparse
 import os
 import statistics
 import tempfile
@@ -64,6 +65,7 @@ def measure(name: str, batches: int, folder: Path) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print(
         f"{IMAGE_PX} px, batches of {PREDICTION_BATCH}, {os.cpu_count()} cores, "
         f"medians of {ROUNDS} rounds in turn"
