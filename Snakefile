@@ -171,8 +171,9 @@ rule train_network:
         "data/chips.csv",
         lambda wildcards: [f"data/{store}.json" for store in INPUTS[wildcards.kind]],
         NOTEBOOKS / "03_train.ipynb",
-        library("batch_norm.py", "batches.py", "checkpoints.py", "epochs.py", "learner.py"),
-        library("models.py", "optimizers.py", "prediction.py", "training.py"),
+        library("batch_norm.py", "batches.py", "checkpoints.py", "epochs.py"),
+        library("fingerprints.py", "learner.py", "model_files.py", "models.py"),
+        library("optimizers.py", "prediction.py", "training.py"),
         library("card.py", "devices.py", "failures.py", "safety.py", "scoring.py"),
         library("figures/training.py", "figures/style.py"),
     output:
@@ -203,7 +204,8 @@ if ENSEMBLE:
             "data/dehazed.json",
             NOTEBOOKS / "03_ensemble.ipynb",
             library("baselines.py", "batch_norm.py", "batches.py", "descriptors.py", "ensemble.py"),
-            library("learner.py", "members.py", "models.py", "optimizers.py", "prediction.py"),
+            library("fingerprints.py", "learner.py", "members.py", "model_files.py", "models.py"),
+            library("optimizers.py", "prediction.py"),
             library("scoring.py", "splits.py", "statistics.py"),
             library("figures/ensemble.py", "figures/style.py", "pretrained/model.keras"),
         output:

@@ -117,7 +117,7 @@ def _render_page(notebook: Path, page: Path) -> None:
 
 def _label(options: argparse.Namespace) -> None:
     from planet_lib.labelling import label_folder
-    from planet_lib.models import PRETRAINED
+    from planet_lib.model_files import PRETRAINED
 
     left_out = label_folder(options.folder, options.table, model=options.model or PRETRAINED)
     for line in left_out:

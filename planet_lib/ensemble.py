@@ -1,7 +1,5 @@
 """The best answer to few chips: learners of three kinds, each out of fold, and what each adds."""
 
-import hashlib
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -10,21 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from planet_lib import (
-    baselines,
-    batch_norm,
-    batches,
-    descriptors,
-    learner,
-    members,
-    optimizers,
-    prediction,
-    statistics,
-)
-from planet_lib.config import INPUTS
+from planet_lib.fingerprints import compute_fingerprint, prepare_folder
 from planet_lib.labels import encode_tags
 from planet_lib.members import Members
-from planet_lib.models import PRETRAINED
 from planet_lib.scoring import F2_THRESHOLD, bootstrap_mean, score_chips
 from planet_lib.splits import FOLDS, assign_folds
 from planet_lib.store import load_catalogue, read_json, write_json
@@ -39,17 +25,20 @@ LADDER = {
     "the pretrained network, fine-tuned twice, beside both": ("trees", "ridge", "network"),
 }
 """Each step's answer is the mean of its members'; the last is the ensemble's."""
-MODULES = (
-    baselines,
-    batch_norm,
-    batches,
-    descriptors,
-    learner,
-    members,
-    optimizers,
-    prediction,
-    statistics,
+CODE = (
+    "baselines.py",
+    "batch_norm.py",
+    "batches.py",
+    "descriptors.py",
+    "ensemble.py",
+    "learner.py",
+    "members.py",
+    "optimizers.py",
+    "prediction.py",
+    "pretrained/model.keras",
+    "statistics.py",
 )
+"""What the answers depend on."""
 
 
 def train_ensemble(
@@ -95,18 +84,14 @@ def train_ensemble(
     """
     catalogue = load_catalogue(run_dir)
     settings = {"epochs": epochs, "seeds": seeds, "seed": seed}
-    fingerprint = _compute_fingerprint(run_dir, settings)
+    fingerprint = compute_fingerprint(settings, run_dir, "both", CODE)
     folder = run_dir / FOLDER
     if (folder / "run.json").exists():
         manifest = read_json(folder / "run.json")
         if manifest["fingerprint"] == fingerprint:
             return manifest
     started = time.perf_counter()
-    parts = folder / f"parts-{fingerprint[:12]}"
-    for other in folder.glob("parts-*"):
-        if other != parts:
-            shutil.rmtree(other)
-    parts.mkdir(parents=True, exist_ok=True)
+    parts = prepare_folder(folder, "parts", fingerprint)
     learners = Members(run_dir, parts, epochs=epochs)
 
     labelled = np.flatnonzero(catalogue["labelled"])
@@ -188,15 +173,3 @@ def score_ladder(truth: np.ndarray, answers: dict[str, np.ndarray], *, seed: int
         rows.append(row)
         before = chips
     return pd.DataFrame(rows).set_index("step")
-
-
-def _compute_fingerprint(run_dir: Path, settings: dict) -> str:
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(load_catalogue(run_dir).to_csv().encode())
-    for name in INPUTS["both"]:
-        digest.update((run_dir / "data" / f"{name}.json").read_bytes())
-    digest.update((PRETRAINED / "model.keras").read_bytes())
-    for module in MODULES:
-        digest.update(Path(module.__file__).read_bytes())
-    digest.update(Path(__file__).read_bytes())
-    return digest.hexdigest()

@@ -15,3 +15,8 @@ class ConfigError(PlanetError):
 
 class StageError(PlanetError):
     """A stage of the report could not finish or lacks what an earlier stage writes."""
+
+
+def shorten(error: Exception) -> str:
+    """Shorten another library's error to the first line that it says, or its name."""
+    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from planet_lib.errors import StageError
-from planet_lib.models import load_model
+from planet_lib.model_files import load_model
 
 ONNX = "model.onnx"
 TOLERANCE = 1e-4  # of a probability, between Keras and the exported file

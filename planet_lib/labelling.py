@@ -8,7 +8,7 @@ from planet_lib.card import CARD
 from planet_lib.chips import read_chip
 from planet_lib.errors import DataError
 from planet_lib.haze import remove_haze
-from planet_lib.models import PRETRAINED, load_model
+from planet_lib.model_files import PRETRAINED, load_model
 from planet_lib.prediction import predict_chips
 from planet_lib.scoring import F2_THRESHOLD, resolve_cloudy
 from planet_lib.store import read_json

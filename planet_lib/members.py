@@ -18,7 +18,7 @@ from planet_lib.config import INPUTS
 from planet_lib.descriptors import describe_store
 from planet_lib.labels import encode_tags
 from planet_lib.learner import make_learner
-from planet_lib.models import PRETRAINED, load_model
+from planet_lib.model_files import PRETRAINED, load_model
 from planet_lib.prediction import embed_chips, predict_chips
 from planet_lib.statistics import describe_chip
 from planet_lib.store import load_catalogue, open_input, open_store

@@ -1,32 +1,21 @@
 """The networks: each takes uint8 RGB chips and answers with a weather and a land head."""
 
-import logging
 import os
 import warnings
 from collections.abc import Callable
-from pathlib import Path
-from zipfile import BadZipFile
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
 from keras import layers
 
-from planet_lib.card import check_labels
-from planet_lib.errors import ConfigError, DataError
-from planet_lib.labels import LABELS, LAND, WEATHER, suggest
-from planet_lib.safety import refuse_code
+from planet_lib.errors import ConfigError, shorten
+from planet_lib.labels import LAND, WEATHER, suggest
 
 HEADS = {"weather": (len(WEATHER), "softmax"), "land": (len(LAND), "sigmoid")}
 BATCH_NORM_MOMENTUM = 0.9  # Keras' 0.99 lags behind in the few hundred steps that a small set gives
-BYTES_A_WEIGHT = 4
-SPARE_BYTES = 2**20  # for names, the layers' settings and HDF5's own records
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
-
-
-PRETRAINED = Path(__file__).parent / "pretrained"
-"""Folder of the ResNet that was trained on synthetic chips alone."""
 
 
 def build_cnn(image_px: int, *, channels: int = 3) -> keras.Model:
@@ -205,7 +194,7 @@ def build_densenet121(
         if weights is None:
             raise
         raise ConfigError(
-            f"weights: imagenet cannot be had ({_shorten(error)}); go online once, or use null"
+            f"weights: imagenet cannot be had ({shorten(error)}); go online once, or use null"
         ) from None
     return keras.Model(chips, _add_heads(backbone(x)), name="densenet121")
 
@@ -215,11 +204,6 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
     "densenet": build_densenet,
     "resnet": build_resnet,
     "densenet121": build_densenet121,
-}
-ORIGIN_FILES = {
-    "cnn": "b00_cnn.h5",
-    "densenet": "b01_dense121.h5",
-    "densenet121": "b01_dense121.h5",
 }
 
 
@@ -245,88 +229,7 @@ def build_model(name: str, image_px: int, **options: object) -> keras.Model:
     try:
         return MODELS[name](image_px, **options)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"model {name}: {_shorten(error)}") from None
-
-
-def save_model(model: keras.Model, folder: Path) -> list[Path]:
-    """Save a network as ``model.keras`` and, where the origin has it, under the origin's name.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Made by `build_model`.
-    folder : Path
-
-    Returns
-    -------
-    list of Path
-        The files; each loads back with plain Keras.
-
-    Raises
-    ------
-    OSError
-        The disk is full.
-    """
-    files = [folder / "model.keras"]
-    if model.name in ORIGIN_FILES:
-        files.append(folder / ORIGIN_FILES[model.name])
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # Keras warns that HDF5 is an old format
-    uncompiled = keras.Model(model.input, model.output, name=model.name)
-    for file in files:
-        partial = file.with_name(f"partial-{file.name}")
-        _reserve(partial, SPARE_BYTES + 2 * BYTES_A_WEIGHT * model.count_params())
-        uncompiled.save(partial)
-        os.replace(partial, file)
-    logger.setLevel(level)
-    return files
-
-
-def load_model(path: Path) -> keras.Model:
-    """Load a saved network for prediction, without running any code that the file may hold.
-
-    Raises
-    ------
-    DataError
-        The file is missing, damaged, holds custom code, or is a network of other labels.
-    """
-    try:
-        refuse_code(path)
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        RuntimeError,
-        ImportError,
-        BadZipFile,
-    ) as error:
-        raise DataError(f"{path}: not a model that can be loaded ({_shorten(error)})") from None
-    outputs = getattr(model, "output", None)
-    heads = outputs if isinstance(outputs, dict) else {}
-    found = {name: tensor.shape[-1] for name, tensor in heads.items()}
-    if found != {name: size for name, (size, _) in HEADS.items()}:
-        raise DataError(
-            f"{path}: heads {found}, expected weather and land for {len(LABELS)} labels"
-        )
-    check_labels(path.parent)
-    return model
-
-
-def _reserve(path: Path, size: int) -> None:
-    """Fail where the disk has no room for a file: HDF5 then ends the process, not the call."""
-    try:
-        with path.open("wb") as file:
-            if hasattr(os, "posix_fallocate"):  # not on macOS
-                os.posix_fallocate(file.fileno(), 0, size)
-    finally:
-        path.unlink()
-
-
-def _shorten(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
+        raise ConfigError(f"model {name}: {shorten(error)}") from None
 
 
 def _batch_norm(name: str) -> layers.Layer:

@@ -1,37 +1,41 @@
 """Train one network on one kind of input, resumably, and predict every stored chip."""
 
-import hashlib
-import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 
-import planet_lib.batch_norm
-import planet_lib.batches
-import planet_lib.checkpoints
-import planet_lib.devices
-import planet_lib.epochs
-import planet_lib.learner
-import planet_lib.models
-import planet_lib.optimizers
-import planet_lib.prediction
 from planet_lib.batches import repeat_batches, stream_batches
 from planet_lib.card import write_card
 from planet_lib.config import INPUTS
 from planet_lib.devices import feed_batches, use_devices
 from planet_lib.epochs import HISTORY, EpochKeeper
 from planet_lib.failures import explain_failures
+from planet_lib.fingerprints import compute_fingerprint, prepare_folder
 from planet_lib.labels import encode_tags
 from planet_lib.learner import compute_label_weights, make_learner, remove_label_weights
-from planet_lib.models import build_model, save_model
+from planet_lib.model_files import save_model
+from planet_lib.models import build_model
 from planet_lib.prediction import PREDICTION_BATCH, predict_chips
 from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.store import load_catalogue, open_input, read_json, write_json
+
+CODE = (
+    "batch_norm.py",
+    "batches.py",
+    "checkpoints.py",
+    "devices.py",
+    "epochs.py",
+    "learner.py",
+    "models.py",
+    "optimizers.py",
+    "prediction.py",
+    "training.py",
+)
+"""What the weights depend on."""
 
 
 @explain_failures
@@ -120,13 +124,12 @@ def train_run(
     store = open_input(run_dir, input_mode)
     catalogue = load_catalogue(run_dir)
     folder = run_dir / "models" / f"{model}-{input_mode}"
-    manifests = [run_dir / "data" / f"{name}.json" for name in INPUTS[input_mode]]
-    fingerprint = _compute_fingerprint(settings, catalogue, manifests)
+    fingerprint = compute_fingerprint(settings, run_dir, input_mode, CODE)
     manifest = folder / "run.json"
     if manifest.exists() and read_json(manifest)["fingerprint"] == fingerprint:
         write_card(run_dir, folder)
         return read_json(manifest)
-    checkpoints = _prepare_checkpoints(folder, fingerprint)
+    checkpoints = prepare_folder(folder, "checkpoints", fingerprint)
 
     use_devices(devices)
     keras.utils.set_random_seed(seed)
@@ -203,33 +206,3 @@ def train_run(
     write_card(run_dir, folder)
     shutil.rmtree(checkpoints)
     return read_json(manifest)
-
-
-def _compute_fingerprint(settings: dict, catalogue: pd.DataFrame, manifests: Sequence[Path]) -> str:
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(catalogue.to_csv().encode())
-    for manifest in manifests:
-        digest.update(manifest.read_bytes())
-    for module in (
-        planet_lib.batch_norm,
-        planet_lib.batches,
-        planet_lib.checkpoints,
-        planet_lib.devices,
-        planet_lib.epochs,
-        planet_lib.learner,
-        planet_lib.models,
-        planet_lib.optimizers,
-        planet_lib.prediction,
-    ):
-        digest.update(Path(module.__file__).read_bytes())
-    digest.update(Path(__file__).read_bytes())
-    return digest.hexdigest()
-
-
-def _prepare_checkpoints(folder: Path, fingerprint: str) -> Path:
-    checkpoints = folder / f"checkpoints-{fingerprint[:12]}"
-    for other in folder.glob("checkpoints-*"):
-        if other != checkpoints:
-            shutil.rmtree(other)
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    return checkpoints

@@ -12,7 +12,7 @@ from test_training import history, results, train, write_store
 
 from planet_lib.devices import use_devices
 from planet_lib.errors import ConfigError
-from planet_lib.models import load_model
+from planet_lib.model_files import load_model
 
 TWO_DEVICES = """
 import tensorflow

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import fbeta_score
 
-from planet_lib import ensemble, members
+from planet_lib import members
 from planet_lib.ensemble import LADDER, score_ladder, train_ensemble
 from planet_lib.labels import LABELS, encode_tags
-from planet_lib.models import build_model, save_model
+from planet_lib.model_files import save_model
+from planet_lib.models import build_model
 from planet_lib.splits import FOLDS
 from planet_lib.store import read_json
 
@@ -50,7 +51,6 @@ def small_pretrained(tmp_path_factory):
     save_model(build_model("resnet", CHIP_PX, channels=6, widths=(4, 8)), folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(members, "PRETRAINED", folder)
-        patch.setattr(ensemble, "PRETRAINED", folder)
         patch.setitem(members.TREES, "trees", 20)
         patch.setattr(members, "NETWORKS", 1)
         yield

@@ -15,7 +15,8 @@ from planet_lib.cli import main
 from planet_lib.errors import DataError, StageError
 from planet_lib.export import export_onnx, open_onnx
 from planet_lib.labels import LABELS, encode_tags
-from planet_lib.models import build_model, load_model
+from planet_lib.model_files import load_model
+from planet_lib.models import build_model
 from planet_lib.scoring import tune_thresholds
 from planet_lib.store import load_catalogue
 

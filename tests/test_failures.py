@@ -17,7 +17,8 @@ import planet_lib.epochs
 from planet_lib.checkpoints import load_state, save_state
 from planet_lib.errors import StageError
 from planet_lib.failures import explain_failures
-from planet_lib.models import build_model, load_model, save_model
+from planet_lib.model_files import load_model, save_model
+from planet_lib.models import build_model
 
 DAMAGES = {
     "empty": lambda content: b"",

@@ -12,7 +12,7 @@ from planet_lib.errors import DataError
 from planet_lib.haze import remove_haze
 from planet_lib.labelling import label_folder
 from planet_lib.labels import LABELS, WEATHER, decode_labels
-from planet_lib.models import PRETRAINED, load_model
+from planet_lib.model_files import PRETRAINED, load_model
 from planet_lib.prediction import predict_chips
 from planet_lib.scoring import resolve_cloudy
 from planet_lib.synthetic import write_dataset

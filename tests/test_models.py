@@ -7,7 +7,8 @@ from keras import layers
 
 from planet_lib.errors import ConfigError, DataError
 from planet_lib.labels import LABELS, LAND, WEATHER
-from planet_lib.models import MODELS, build_model, load_model, save_model
+from planet_lib.model_files import load_model, save_model
+from planet_lib.models import MODELS, build_model
 
 IMAGE_PX = 32
 TINY = {"blocks": [1], "growth": 4, "filters": 4}

@@ -13,7 +13,8 @@ from keras import layers
 from keras.src.backend.common import global_state
 
 from planet_lib.errors import DataError
-from planet_lib.models import MODELS, build_model, load_model, save_model
+from planet_lib.model_files import load_model, save_model
+from planet_lib.models import MODELS, build_model
 from planet_lib.safety import refuse_code
 
 

@@ -15,7 +15,8 @@ import pytest
 from planet_lib.errors import StageError
 from planet_lib.labels import LABELS
 from planet_lib.learner import compute_label_weights, remove_label_weights
-from planet_lib.models import build_model, load_model
+from planet_lib.model_files import load_model
+from planet_lib.models import build_model
 from planet_lib.training import train_run
 
 CHIP_PX = 32
