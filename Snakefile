@@ -79,8 +79,8 @@ if SYNTHETIC:
 rule store_chips:
     input:
         f"{MADE}/train_v2.csv" if SYNTHETIC else [],
-        library("catalogue.py", "chips.py", "labels.py", "neighbours.py", "splits.py"),
-        library("memmaps.py", "store.py", "storing.py", "tiff.py"),
+        library("data/catalogue.py", "data/chips.py", "data/labels.py", "data/neighbours.py", "data/splits.py"),
+        library("data/arrays.py", "data/store.py", "data/ingest.py", "data/tiff.py"),
     output:
         "data/chips.csv",
         "data/problems.csv",
@@ -102,7 +102,7 @@ rule store_chips:
 rule describe_chips:
     input:
         "data/raw.json",
-        library("statistics.py"),
+        library("features/statistics.py"),
         HAZE,
     output:
         "data/statistics.csv",
@@ -117,6 +117,7 @@ rule remove_haze:
     input:
         "data/raw.json",
         HAZE,
+        library("data/haze_free.py"),
     output:
         "data/dehazed.json", # stands for data/dehazed.npy
     params:
@@ -135,7 +136,7 @@ rule explore_chips:
         "data/problems.csv",
         "data/statistics.csv",
         NOTEBOOKS / "01_explore.ipynb",
-        library("figures/explore.py", "figures/style.py"),
+        library("report/figures/explore.py", "report/figures/style.py"),
     output:
         "notebooks/01_explore.ipynb",
         "results/explore.json",
@@ -152,7 +153,7 @@ rule explain_haze_removal:
         "data/statistics.csv",
         "data/dehazed.json",
         NOTEBOOKS / "02_dehaze.ipynb",
-        library("figures/haze.py", "figures/style.py", "haze_truth.py"),
+        library("report/figures/haze.py", "report/figures/style.py", "evaluation/haze_truth.py"),
         HAZE,
         SYNTHETIC_CHIPS,
     output:
@@ -171,11 +172,11 @@ rule train_network:
         "data/chips.csv",
         lambda wildcards: [f"data/{store}.json" for store in INPUTS[wildcards.kind]],
         NOTEBOOKS / "03_train.ipynb",
-        library("batch_norm.py", "batches.py", "checkpoints.py", "epochs.py"),
-        library("fingerprints.py", "learner.py", "model_files.py", "models.py"),
-        library("optimizers.py", "prediction.py", "training.py"),
-        library("card.py", "devices.py", "failures.py", "safety.py", "scoring.py"),
-        library("figures/training.py", "figures/style.py"),
+        library("networks/batch_norm.py", "networks/batches.py", "training/checkpoints.py", "training/callbacks.py"),
+        library("dependencies.py", "training/loss.py", "networks/files.py", "networks/architectures.py"),
+        library("training/optimizers.py", "networks/predict.py", "training/train.py"),
+        library("networks/card.py", "training/devices.py", "training/failures.py", "networks/safety.py", "evaluation/metrics.py"),
+        library("report/figures/training.py", "report/figures/style.py"),
     output:
         "notebooks/03_train-{network}-{kind}.ipynb",
         update("models/{network}-{kind}/run.json"),
@@ -203,11 +204,11 @@ if ENSEMBLE:
             "data/raw.json",
             "data/dehazed.json",
             NOTEBOOKS / "03_ensemble.ipynb",
-            library("baselines.py", "batch_norm.py", "batches.py", "descriptors.py", "ensemble.py"),
-            library("fingerprints.py", "learner.py", "members.py", "model_files.py", "models.py"),
-            library("optimizers.py", "prediction.py"),
-            library("scoring.py", "splits.py", "statistics.py"),
-            library("figures/ensemble.py", "figures/style.py", "pretrained/model.keras"),
+            library("evaluation/baselines.py", "networks/batch_norm.py", "networks/batches.py", "features/descriptors.py", "training/ensemble.py"),
+            library("dependencies.py", "training/loss.py", "training/base_learners.py", "networks/files.py", "networks/architectures.py"),
+            library("training/optimizers.py", "networks/predict.py"),
+            library("evaluation/metrics.py", "data/splits.py", "features/statistics.py"),
+            library("report/figures/ensemble.py", "report/figures/style.py", "networks/pretrained/model.keras"),
         output:
             "notebooks/03_ensemble.ipynb",
             update("models/ensemble-both/run.json"),
@@ -226,7 +227,7 @@ rule evaluate_runs:
         expand("models/{run}/run.json", run=ANSWERS),
         "data/statistics.csv",
         NOTEBOOKS / "04_evaluate.ipynb",
-        library("baselines.py", "evaluation.py", "scoring.py", "figures/evaluation.py", "figures/style.py"),
+        library("evaluation/baselines.py", "evaluation/run_scores.py", "evaluation/metrics.py", "report/figures/evaluation.py", "report/figures/style.py"),
     output:
         "notebooks/04_evaluate.ipynb",
         "results/evaluate.json",
@@ -243,7 +244,7 @@ rule find_mines:
     input:
         "results/evaluate.json",
         NOTEBOOKS / "05_find_mines.ipynb",
-        library("scoring.py", "submission.py", "figures/mines.py", "figures/style.py"),
+        library("evaluation/metrics.py", "evaluation/submission.py", "report/figures/mines.py", "report/figures/style.py"),
     output:
         "notebooks/05_find_mines.ipynb",
         "results/find_mines.json",
@@ -259,8 +260,8 @@ rule find_mines:
 rule render_page:
     input:
         "notebooks/{page}.ipynb",
-        library("cells.py", "pages.py", "prose.py"),
-        sorted((ROOT / "planet_lib/templates").iterdir()),
+        library("report/notebook.py", "report/pages.py", "report/markdown.py"),
+        sorted((ROOT / "planet_lib/report/templates").iterdir()),
     output:
         REPORT / "{page}.html",
     shell:
@@ -274,8 +275,8 @@ rule publish_index:
         "results/evaluate.json",
         "results/find_mines.json",
         expand("notebooks/{page}.ipynb", page=PAGES),
-        library("pages.py", "report.py"),
-        sorted((ROOT / "planet_lib/templates").iterdir()),
+        library("report/pages.py", "report/build.py"),
+        sorted((ROOT / "planet_lib/report/templates").iterdir()),
     output:
         REPORT / "index.html",
         REPORT / "results.json",

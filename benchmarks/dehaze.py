@@ -22,14 +22,14 @@ import cv2
 import numpy as np
 
 from planet_lib import haze
-from planet_lib.memmaps import fill_array
+from planet_lib.data.arrays import fill_array
 from planet_lib.synthetic import synthesize_scene
 
 SCENES = 50  # of four chips
 ROUNDS = 5
 BATCH = 32
 STORE_CHIPS = (250, 1000, 4000)
-dehaze_by_loop = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "test_haze.py"))[
+dehaze_by_loop = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "haze" / "test_haze.py"))[
     "dehaze_by_loop"
 ]
 

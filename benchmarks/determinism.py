@@ -28,8 +28,8 @@ def train(seed: int | None) -> None:
     import keras
     import numpy as np
 
-    from planet_lib.batches import split_heads
-    from planet_lib.models import build_model
+    from planet_lib.networks.architectures import build_model
+    from planet_lib.networks.batches import split_heads
 
     if seed is not None:
         keras.utils.set_random_seed(seed)

@@ -16,9 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from planet_lib.export import export_onnx, open_onnx
-from planet_lib.models import build_model
-from planet_lib.prediction import PREDICTION_BATCH
+from planet_lib.networks.architectures import build_model
+from planet_lib.networks.onnx import export_onnx, open_onnx
+from planet_lib.networks.predict import PREDICTION_BATCH
 
 IMAGE_PX = 128
 ROUNDS = 5

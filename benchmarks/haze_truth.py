@@ -12,9 +12,13 @@ import pandas as pd
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from planet_lib import haze
-from planet_lib.catalogue import read_catalogue
-from planet_lib.chips import read_chip
-from planet_lib.haze_truth import STRENGTHS, score_chips_by_strength, synthesize_hazy_chips
+from planet_lib.data.catalogue import read_catalogue
+from planet_lib.data.chips import read_chip
+from planet_lib.evaluation.haze_truth import (
+    STRENGTHS,
+    score_chips_by_strength,
+    synthesize_hazy_chips,
+)
 
 MEASURES = {
     "psnr_db": "PSNR dB",

@@ -14,13 +14,15 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
-from planet_lib.baselines import find_weather, predict_with_trees
-from planet_lib.labels import LABELS, WEATHER, encode_tags
-from planet_lib.scoring import F2_THRESHOLD, bootstrap_mean, score_chips
-from planet_lib.splits import FOLDS, assign_folds
-from planet_lib.statistics import describe_chip
-from planet_lib.store import CATALOGUE, load_catalogue, open_store
-from planet_lib.storing import store_chips, store_haze_free
+from planet_lib.data.haze_free import store_haze_free
+from planet_lib.data.ingest import store_chips
+from planet_lib.data.labels import LABELS, WEATHER, encode_tags
+from planet_lib.data.splits import FOLDS, assign_folds
+from planet_lib.data.store import CATALOGUE, load_catalogue, open_store
+from planet_lib.evaluation.baselines import find_weather
+from planet_lib.evaluation.metrics import F2_THRESHOLD, bootstrap_mean, score_chips
+from planet_lib.features.statistics import describe_chip
+from planet_lib.features.trees import predict_with_trees
 from planet_lib.synthetic import write_dataset
 
 INPUTS = {  # method, CLAHE, and what the learner is shown
@@ -125,7 +127,7 @@ def answer_with_network(run_dir: Path, kind: str, folds: np.ndarray, seed: int) 
     """
     import keras
 
-    from planet_lib.training import train_run
+    from planet_lib.training.train import train_run
 
     answer = np.zeros((len(folds), len(LABELS)), np.float32)
     for fold in range(FOLDS):

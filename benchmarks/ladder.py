@@ -11,9 +11,12 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import Ridge
 
-from planet_lib.ensemble import FOLDER, LADDER, train_ensemble
-from planet_lib.labels import WEATHER, encode_tags
-from planet_lib.scoring import (
+from planet_lib.data.haze_free import store_haze_free
+from planet_lib.data.ingest import store_chips
+from planet_lib.data.labels import WEATHER, encode_tags
+from planet_lib.data.splits import FOLDS, assign_folds
+from planet_lib.data.store import load_catalogue
+from planet_lib.evaluation.metrics import (
     F2_THRESHOLD,
     THRESHOLD_GRID,
     bootstrap_mean,
@@ -21,10 +24,9 @@ from planet_lib.scoring import (
     score_chips,
     tune_thresholds,
 )
-from planet_lib.splits import FOLDS, assign_folds
-from planet_lib.store import load_catalogue, read_json
-from planet_lib.storing import store_chips, store_haze_free
+from planet_lib.files import read_json
 from planet_lib.synthetic import write_dataset
+from planet_lib.training.ensemble import FOLDER, LADDER, train_ensemble
 
 EPOCHS = 8
 SAMPLES = 300  # label sets drawn for each chip, to choose by expected F2

@@ -16,14 +16,15 @@ import pandas as pd
 from PIL import Image
 from scipy import stats
 
-from planet_lib.baselines import find_weather, predict_with_trees
-from planet_lib.catalogue import COMPETITION_CHIPS, read_catalogue
-from planet_lib.chips import CHIP_PX, read_chip
-from planet_lib.labels import WEATHER, encode_tags
-from planet_lib.neighbours import DIRECTIONS, find_neighbours, group_chips
-from planet_lib.scoring import F2_THRESHOLD, bound_proportion, score_chips
-from planet_lib.splits import split_chips
-from planet_lib.statistics import describe_chip
+from planet_lib.data.catalogue import COMPETITION_CHIPS, read_catalogue
+from planet_lib.data.chips import CHIP_PX, read_chip
+from planet_lib.data.labels import WEATHER, encode_tags
+from planet_lib.data.neighbours import DIRECTIONS, find_neighbours, group_chips
+from planet_lib.data.splits import split_chips
+from planet_lib.evaluation.baselines import find_weather
+from planet_lib.evaluation.metrics import F2_THRESHOLD, bound_proportion, score_chips
+from planet_lib.features.statistics import describe_chip
+from planet_lib.features.trees import predict_with_trees
 from planet_lib.synthetic import write_dataset
 from planet_lib.synthetic.priors import CHIPS_PER_SCENE
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import cv2
 
-from planet_lib.catalogue import read_catalogue
-from planet_lib.storing import decode_chips
+from planet_lib.data.catalogue import read_catalogue
+from planet_lib.data.ingest import decode_chips
 from planet_lib.synthetic import write_dataset
 
 ROUNDS = 5

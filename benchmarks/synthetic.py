@@ -16,7 +16,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import KFold, cross_val_predict
 
-from planet_lib.labels import LABELS, encode_tags
+from planet_lib.data.labels import LABELS, encode_tags
 from planet_lib.synthetic import write_dataset
 
 THRESHOLDS = np.linspace(0.05, 0.6, 56)

@@ -20,11 +20,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # PyTorch's idle threads wo
 import keras
 import numpy as np
 
-from planet_lib.batches import split_heads, stream_batches
-from planet_lib.chips import CHIP_PX
-from planet_lib.labels import LABELS
-from planet_lib.learner import make_learner
-from planet_lib.models import build_densenet121
+from planet_lib.data.chips import CHIP_PX
+from planet_lib.data.labels import LABELS
+from planet_lib.networks.architectures import build_densenet121
+from planet_lib.networks.batches import split_heads, stream_batches
+from planet_lib.training.loss import make_learner
 
 BATCHES = {64: 32, 128: 16, 256: 8}  # chips, by their side in pixels
 FIRST_PX = 64

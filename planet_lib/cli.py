@@ -9,9 +9,8 @@ from pathlib import Path
 
 import cv2
 
-from planet_lib.errors import ConfigError, PlanetError, StageError
+from planet_lib.errors import ConfigError, PlanetError, StageError, suggest
 from planet_lib.haze import METHODS
-from planet_lib.labels import suggest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from planet_lib.report import make_report
+    from planet_lib.report.build import make_report
 
     page = make_report(
         options.name, data=options.data, profile=options.profile, cores=options.cores
@@ -41,7 +40,7 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from planet_lib.kaggle import fetch_competition
+    from planet_lib.data.kaggle import fetch_competition
 
     fetch_competition(options.folder)
 
@@ -62,7 +61,7 @@ def _synthesize(options: argparse.Namespace) -> None:
 
 
 def _store(options: argparse.Namespace) -> None:
-    from planet_lib.storing import store_chips
+    from planet_lib.data.ingest import store_chips
 
     store_chips(
         options.data,
@@ -75,19 +74,19 @@ def _store(options: argparse.Namespace) -> None:
 
 
 def _describe(options: argparse.Namespace) -> None:
-    from planet_lib.statistics import store_statistics
+    from planet_lib.features.statistics import store_statistics
 
     store_statistics(options.run_dir)
 
 
 def _dehaze(options: argparse.Namespace) -> None:
-    from planet_lib.storing import store_haze_free
+    from planet_lib.data.haze_free import store_haze_free
 
     store_haze_free(options.run_dir, method=options.method, clahe=options.clahe)
 
 
 def _execute(options: argparse.Namespace) -> None:
-    from planet_lib.execution import execute_notebook, locate_unfinished
+    from planet_lib.report.execute import execute_notebook, locate_unfinished
 
     try:
         execute_notebook(options.notebook, options.executed, options.parameters)
@@ -106,9 +105,9 @@ def _render(options: argparse.Namespace) -> None:
 
 
 def _render_page(notebook: Path, page: Path) -> None:
-    from planet_lib.pages import render_page
-    from planet_lib.report import SETTINGS, describe_data
-    from planet_lib.store import read_json
+    from planet_lib.files import read_json
+    from planet_lib.report.build import SETTINGS, describe_data
+    from planet_lib.report.pages import render_page
 
     render_page(
         notebook, page, **describe_data(read_json(notebook.resolve().parents[1] / SETTINGS))
@@ -116,8 +115,8 @@ def _render_page(notebook: Path, page: Path) -> None:
 
 
 def _label(options: argparse.Namespace) -> None:
-    from planet_lib.labelling import label_folder
-    from planet_lib.model_files import PRETRAINED
+    from planet_lib.networks.files import PRETRAINED
+    from planet_lib.networks.label_folder import label_folder
 
     left_out = label_folder(options.folder, options.table, model=options.model or PRETRAINED)
     for line in left_out:
@@ -126,14 +125,14 @@ def _label(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from planet_lib.export import export_network
+    from planet_lib.networks.onnx import export_network
 
     for folder in options.folders:
         print(f"exported: {export_network(folder)}")
 
 
 def _publish(options: argparse.Namespace) -> None:
-    from planet_lib.report import publish_index
+    from planet_lib.report.build import publish_index
 
     publish_index(options.run_dir, options.report)
 

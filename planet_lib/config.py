@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from planet_lib.errors import ConfigError
-from planet_lib.labels import suggest
+from planet_lib.errors import ConfigError, suggest
 
 CONFIG_FOLDER = Path(__file__).parents[1] / "config"
 BASE_PROFILE = "default"

@@ -1,5 +1,8 @@
 """The errors a user can cause; the command line prints each as one line and no traceback."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class PlanetError(Exception):
     """Base of the family: the message names the file or key, what is wrong and the cure."""
@@ -20,3 +23,10 @@ class StageError(PlanetError):
 def shorten(error: Exception) -> str:
     """Shorten another library's error to the first line that it says, or its name."""
     return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+def suggest(word: str, allowed: Iterable[str]) -> str:
+    """Say which of the allowed words was probably meant, or list them all."""
+    allowed = sorted(allowed)
+    near = difflib.get_close_matches(word, allowed, n=1)
+    return f"did you mean {near[0]!r}?" if near else "allowed: " + ", ".join(allowed)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from planet_lib.chips import CHIP_PX
-from planet_lib.storing import store_chips
+from planet_lib.data.chips import CHIP_PX
+from planet_lib.data.ingest import store_chips
 
 # The same examples everywhere, however slow the machine, and no folder of found ones.
 settings.register_profile("planet", derandomize=True, deadline=None, database=None)

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-import planet_lib.report
+import planet_lib.report.build
 from planet_lib.cli import main
 
 
@@ -14,8 +14,8 @@ from planet_lib.cli import main
 def workplace(tmp_path, monkeypatch) -> Path:
     """Work in an empty folder, so that nothing can be made in the repository."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(planet_lib.report, "ROOT", tmp_path / "repository")
-    monkeypatch.setattr(planet_lib.report, "_run_graph", lambda *_: None)
+    monkeypatch.setattr(planet_lib.report.build, "ROOT", tmp_path / "repository")
+    monkeypatch.setattr(planet_lib.report.build, "_run_graph", lambda *_: None)
     (tmp_path / "file").write_text("no folder")
     (tmp_path / "empty").mkdir()
     (tmp_path / "junk.ipynb").write_text("no notebook")
@@ -109,7 +109,7 @@ def test_interruption_says_how_to_go_on(monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(planet_lib.report, "_run_graph", interrupt)
+    monkeypatch.setattr(planet_lib.report.build, "_run_graph", interrupt)
     assert main(["report", "--name", "x"]) == 1
     assert capsys.readouterr().err == "stopped; the same command goes on from here\n"
 
@@ -118,6 +118,6 @@ def test_full_disk_is_one_line(monkeypatch, capsys):
     def fill(*_):
         raise OSError(28, "No space left on device", "chips.npy")
 
-    monkeypatch.setattr(planet_lib.report, "_run_graph", fill)
+    monkeypatch.setattr(planet_lib.report.build, "_run_graph", fill)
     assert main(["report", "--name", "x"]) == 1
     assert capsys.readouterr().err == "error: chips.npy: No space left on device\n"

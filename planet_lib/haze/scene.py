@@ -1,12 +1,11 @@
 """Haze removal of a whole scene, tile by tile, so that only tiles are held as floating point."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import product
 
 import numpy as np
 
+from planet_lib.files import map_over_cores
 from planet_lib.haze.boundary import BLOCK_PX
 from planet_lib.haze.checks import check_image
 from planet_lib.haze.contrast import equalize_contrast
@@ -53,8 +52,8 @@ def remove_haze_in_tiles(
     airlight = chosen.estimate_airlight(scene)
     result = np.empty_like(scene)
     corners = product(*(range(0, size, tile_px) for size in scene.shape[:2]))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(partial(_fill_tile, scene, result, chosen, airlight, tile_px), corners))
+    for _ in map_over_cores(partial(_fill_tile, scene, result, chosen, airlight, tile_px), corners):
+        pass
     return equalize_contrast(result) if clahe else result
 
 

@@ -21,7 +21,7 @@ def draw_transmission(
     rng : numpy.random.Generator
         Source of the weather.
     weather : {"clear", "partly_cloudy", "haze", "cloudy"}
-        One of `planet_lib.labels.WEATHER`.
+        One of `planet_lib.data.labels.WEATHER`.
     sun : tuple of float
         Unit vector (x, y) on the ground towards the sun; shadows fall the other way.
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from planet_lib.labels import INDEX
+from planet_lib.data.labels import INDEX
 from planet_lib.synthetic.fields import bend_line
 
 CHIP_PX = 256
@@ -30,7 +30,7 @@ class Ground:
     colour : ndarray of shape (3, 512, 512), float32
         Surface radiance from 0 to 1, RGB.
     owner : ndarray of shape (512, 512), uint8
-        Index into `planet_lib.labels.LABELS` of the label a pixel shows, or `NOBODY`.
+        Index into `planet_lib.data.labels.LABELS` of the label a pixel shows, or `NOBODY`.
     streams : list of ndarray of shape (K, 2), float64
         Centre lines of the rivers, (x, y) in pixels.
     roads : list of ndarray of shape (K, 2), float64

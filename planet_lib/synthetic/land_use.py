@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from planet_lib.labels import INDEX
+from planet_lib.data.labels import INDEX
 from planet_lib.synthetic.fields import (
     around,
     blur,

@@ -7,8 +7,8 @@ from importlib.resources import files
 
 import numpy as np
 
+from planet_lib.data.labels import INDEX, WEATHER, encode_tags
 from planet_lib.errors import DataError
-from planet_lib.labels import INDEX, WEATHER, encode_tags
 
 CHIPS_PER_SCENE = 4
 SHARED = ("primary", "water", "agriculture")

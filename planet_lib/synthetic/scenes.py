@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from planet_lib.labels import INDEX, LAND, WEATHER
+from planet_lib.data.labels import INDEX, LAND, WEATHER
 from planet_lib.synthetic import atmosphere, disturbance, land_use, terrain
 from planet_lib.synthetic.fields import blur
 from planet_lib.synthetic.ground import CHIP_PX, CORNERS, Ground, new_ground

@@ -1,0 +1,169 @@
+"""The catalogue of a data set in Kaggle's layout: which chips there are, and what is odd."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from planet_lib.data.labels import INDEX, LABELS, WEATHER, encode_tags
+from planet_lib.data.tiff import read_file_mapping
+from planet_lib.errors import DataError, suggest
+
+LABELS_FILE = "train_v2.csv"
+LABELLED_FOLDER = "train-jpg"
+UNLABELLED_FOLDERS = ("test-jpg", "test-jpg-additional")
+LABELLED_TIFFS = "train-tif-v2"
+UNLABELLED_TIFFS = "test-tif-v2"
+MAPPING_FILE = "test_v2_file_mapping.csv"
+COMPETITION_CHIPS = {"labelled": 40_479, "unlabelled": 61_191}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing found in the data, for the exploration page."""
+
+    file: str
+    problem: str
+    action: str
+
+
+def read_catalogue(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
+    """List the chips of a data set without decoding them.
+
+    Parameters
+    ----------
+    folder : Path
+        Kaggle's layout: ``train_v2.csv``, ``train-jpg/`` and, where there, ``test-jpg/`` and
+        ``test-jpg-additional/``; also, or in their place, ``train-tif-v2/`` and ``test-tif-v2/``
+        with ``test_v2_file_mapping.csv``.
+
+    Returns
+    -------
+    catalogue : DataFrame
+        One row a chip: ``chip`` (file name without its ending), ``path`` (of the JPEG, or of the
+        TIFF where there is none, relative to `folder`), ``tiff`` (of the TIFF, empty where there is
+        none), ``labelled`` (bool), ``tags`` (str, each tag once, empty if unlabelled).
+    problems : list of Problem
+        What is odd about the labels; none of it stops the work.
+
+    Raises
+    ------
+    DataError
+        No such folder, no labels file, a column is missing, an unknown tag, no labelled chip.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such folder; point DATA at the folder that has {LABELS_FILE}"
+        )
+    labels = _read_labels(folder / LABELS_FILE)
+    tiffs = _find_tiffs(folder)
+    jpegs = {
+        path.stem: f"{name}/{path.name}"
+        for name in (LABELLED_FOLDER, *UNLABELLED_FOLDERS)
+        for path in _list_chips(folder / name, "jpg")
+    }
+    pictures = tiffs | jpegs
+    for_training = (f"{LABELLED_FOLDER}/", f"{LABELLED_TIFFS}/")
+    files = {chip: path for chip, path in pictures.items() if path.startswith(for_training)}
+    present = labels["image_name"].isin(files.keys())
+    if not present.any():
+        raise DataError(
+            f"{folder / LABELLED_FOLDER}: not one of the {len(labels)} labelled chips found; "
+            f"unpack the competition's chips to {LABELLED_FOLDER}/"
+        )
+    problems = [
+        *_find_label_problems(labels),
+        *(
+            Problem(name, "label without a chip", "left out")
+            for name in labels["image_name"][~present]
+        ),
+        *(
+            Problem(name, "chip without a label", "left out")
+            for name in sorted(files.keys() - set(labels["image_name"]))
+        ),
+    ]
+    labels = labels[present]
+    rows = [
+        (name, files[name], tiffs.get(name, ""), True, " ".join(dict.fromkeys(tags.split())))
+        for name, tags in zip(labels["image_name"], labels["tags"], strict=True)
+    ]
+    unlabelled = sorted(
+        pictures.keys() - files.keys(),
+        key=lambda chip: (chip.split("_")[0] != "test", len(chip), chip),
+    )
+    rows += [(chip, pictures[chip], tiffs.get(chip, ""), False, "") for chip in unlabelled]
+    return pd.DataFrame(rows, columns=["chip", "path", "tiff", "labelled", "tags"]), problems
+
+
+def _list_chips(folder: Path, ending: str) -> list[Path]:
+    return sorted(folder.glob(f"*.{ending}"), key=lambda p: (len(p.stem), p.stem))
+
+
+def _find_tiffs(folder: Path) -> dict[str, str]:
+    """Find each chip's TIFF, relative to `folder`, under the name that its JPEG has."""
+    files = [
+        path
+        for name in (LABELLED_TIFFS, UNLABELLED_TIFFS)
+        for path in _list_chips(folder / name, "tif")
+    ]
+    table = folder / MAPPING_FILE
+    mapping = read_file_mapping(table) if files and table.exists() else {}
+    found: dict[str, str] = {}
+    for path in files:
+        chip = Path(mapping.get(path.name, path.name)).stem
+        if chip in found:
+            raise DataError(
+                f"{path}: is {chip} by {MAPPING_FILE}, and so is {found[chip]}; "
+                "remove the table if the files have been renamed"
+            )
+        found[chip] = f"{path.parent.name}/{path.name}"
+    return found
+
+
+def _read_labels(path: Path) -> pd.DataFrame:
+    try:
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
+            labels = pd.read_csv(
+                path, dtype=str, keep_default_na=False, index_col=False, skip_blank_lines=False
+            )
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: no labels file; copy {LABELS_FILE} from the competition's data page there"
+        ) from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a CSV table ({str(error).strip()})") from None
+    except pd.errors.ParserWarning:
+        raise DataError(f"{path}: a row has more than its two columns; quote or mend it") from None
+    for column in ("image_name", "tags"):
+        if column not in labels:
+            found = ", ".join(map(str, labels.columns))
+            raise DataError(f"{path}: no column {column!r} (found: {found}); download it again")
+    if labels["image_name"].eq("").all():
+        raise DataError(f"{path}: has no rows; download it again")
+    for line, tags in enumerate(labels["tags"], start=2):
+        for tag in tags.split():
+            if tag not in INDEX:
+                raise DataError(f"{path}, line {line}: unknown tag {tag!r}; {suggest(tag, LABELS)}")
+    labels = labels[labels["image_name"] != ""]
+    repeated = labels["image_name"][labels["image_name"].duplicated()]
+    if len(repeated):
+        raise DataError(f"{path}: {repeated.iloc[0]} is listed twice; keep one of its rows")
+    return labels
+
+
+def _find_label_problems(labels: pd.DataFrame) -> Iterator[Problem]:
+    encoded = encode_tags(labels["tags"])
+    weather = encoded[:, : len(WEATHER)].sum(axis=1)
+    cloudy_land = (encoded[:, INDEX["cloudy"]] == 1) & (encoded[:, len(WEATHER) :].sum(axis=1) > 0)
+    for position, (name, tags) in enumerate(zip(labels["image_name"], labels["tags"], strict=True)):
+        tags = tags.split()
+        if len(set(tags)) < len(tags):
+            yield Problem(name, "a tag is repeated", "counted once")
+        if weather[position] == 0:
+            yield Problem(name, "no weather label", "kept; its weather is masked in training")
+        if weather[position] > 1:
+            yield Problem(name, "more than one weather label", "kept as it is")
+        if cloudy_land[position]:
+            yield Problem(name, "cloudy, with land labels", "kept as it is")

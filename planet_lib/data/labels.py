@@ -1,0 +1,74 @@
+"""The 17 labels of a chip: their order, their encoding as rows of 0 and 1, and back."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from planet_lib.errors import DataError, suggest
+
+WEATHER = ("clear", "partly_cloudy", "haze", "cloudy")
+LAND = (
+    "primary",
+    "agriculture",
+    "road",
+    "water",
+    "cultivation",
+    "habitation",
+    "bare_ground",
+    "selective_logging",
+    "artisinal_mine",
+    "blooming",
+    "slash_burn",
+    "conventional_mine",
+    "blow_down",
+)
+LABELS = WEATHER + LAND
+MINE = "artisinal_mine"
+INDEX = {label: position for position, label in enumerate(LABELS)}
+
+
+def encode_tags(tags: Iterable[str]) -> np.ndarray:
+    """Encode space-separated tags as rows of 0 and 1.
+
+    Parameters
+    ----------
+    tags : iterable of str, length N
+        One string a chip, such as ``"clear primary water"``. A repeated tag counts once.
+
+    Returns
+    -------
+    ndarray of shape (N, 17), uint8
+        Columns in the order of `LABELS`.
+
+    Raises
+    ------
+    DataError
+        A tag is none of the 17; the message suggests the nearest.
+
+    Examples
+    --------
+    >>> encode_tags(["clear primary primary"])[0, :6]
+    array([1, 0, 0, 0, 1, 0], dtype=uint8)
+    """
+    tags = list(tags)
+    encoded = np.zeros((len(tags), len(LABELS)), dtype=np.uint8)
+    for row, text in zip(encoded, tags, strict=True):
+        for tag in text.split():
+            if tag not in INDEX:
+                raise DataError(f"unknown tag {tag!r}; {suggest(tag, LABELS)}")
+            row[INDEX[tag]] = 1
+    return encoded
+
+
+def decode_labels(encoded: np.ndarray) -> list[str]:
+    """Write rows of 0 and 1 as space-separated tags, the inverse of `encode_tags`.
+
+    Parameters
+    ----------
+    encoded : ndarray of shape (N, 17), bool or integer
+
+    Returns
+    -------
+    list of str, length N
+    """
+    return [" ".join(LABELS[i] for i in np.flatnonzero(row)) for row in np.asarray(encoded)]

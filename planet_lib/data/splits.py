@@ -1,0 +1,88 @@
+"""Train, validation and test splits that share out every label set."""
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from planet_lib.data.labels import decode_labels
+from planet_lib.errors import DataError
+
+SPLITS = ("train", "validation", "test")
+FOLDS = 5  # one for test, one for validation, three to train
+
+
+def split_chips(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+    """Share chips out to 60 % train, 20 % validation and 20 % test, stratified over label sets.
+
+    A label set of fewer than five chips joins the stratum of its rarest label, so that rare
+    labels are shared out too.
+
+    Parameters
+    ----------
+    encoded : ndarray of shape (N, 17), uint8
+        Labels as 0 and 1.
+    seed : int
+    groups : ndarray of shape (N,), int, optional
+        Group of each chip, as of `planet_lib.data.neighbours.group_chips`; chips of one group
+        come into the same split, so that the shares hold only nearly.
+
+    Returns
+    -------
+    ndarray of shape (N,), str
+        One of `SPLITS` for each chip.
+
+    Raises
+    ------
+    DataError
+        Fewer than five chips in all, or fewer than five groups.
+    """
+    folds = assign_folds(encoded, seed=seed, groups=groups)
+    names = np.array(["test", "validation", *["train"] * (FOLDS - 2)])
+    return names[folds]
+
+
+def assign_folds(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+    """Share chips out to five folds, stratified over label sets as `split_chips` does.
+
+    Parameters
+    ----------
+    encoded, seed, groups
+        As for `split_chips`.
+
+    Returns
+    -------
+    ndarray of shape (N,), int
+        0 to 4.
+
+    Raises
+    ------
+    DataError
+        Fewer than five chips in all, or fewer than five groups.
+    """
+    if len(encoded) < FOLDS:
+        raise DataError(
+            f"{len(encoded)} labelled chips are too few to split; at least {FOLDS} are needed"
+        )
+    if groups is not None and (found := len(np.unique(groups))) < FOLDS:
+        raise DataError(f"{found} groups of chips are too few to split; split without groups")
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    splitter = kind(FOLDS, shuffle=True, random_state=seed)
+    strata = _assign_strata(encoded)
+    folds = np.zeros(len(encoded), dtype=int)
+    for fold, (_, rows) in enumerate(splitter.split(strata, strata, groups)):
+        folds[rows] = fold
+    return folds
+
+
+def _assign_strata(encoded: np.ndarray) -> np.ndarray:
+    label_counts = encoded.sum(axis=0)
+    label_sets = np.array(decode_labels(encoded), dtype=object)
+    rarest = np.where(encoded == 1, label_counts, len(encoded) + 1).argmin(axis=1).astype(str)
+    strata = _replace_small(label_sets, rarest.astype(object))
+    strata = _replace_small(strata, np.full(len(strata), "rest", dtype=object))
+    names, counts = np.unique(strata, return_counts=True)
+    return _replace_small(strata, np.full(len(strata), names[counts.argmax()], dtype=object))
+
+
+def _replace_small(strata: np.ndarray, substitute: np.ndarray) -> np.ndarray:
+    _, inverse, counts = np.unique(strata, return_inverse=True, return_counts=True)
+    return np.where(counts[inverse] < FOLDS, substitute, strata)

@@ -1,0 +1,134 @@
+"""The chip store of a run: decoded chips and their haze-free copies as memory-mapped arrays.
+
+``data/chips.csv`` has one row for each row of ``data/raw.npy`` and ``data/dehazed.npy``; each
+array has a manifest beside it, which later stages depend on.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from planet_lib.config import INPUTS
+from planet_lib.data.arrays import discard_array, is_as_written
+from planet_lib.errors import StageError
+from planet_lib.files import suggest_stage
+
+CATALOGUE = "data/chips.csv"
+PROBLEMS = "data/problems.csv"
+AGREEMENT = "data/agreement.csv"
+NEAR_INFRARED = "data/nir.npy"
+
+
+def discard_changed_stores(run_dir: Path) -> list[Path]:
+    """Remove the stores that are half-written or were changed by someone; return their files."""
+    discarded = []
+    for name, parts in (("raw", ("raw", "nir")), ("dehazed", ("dehazed",))):
+        arrays = [run_dir / "data" / f"{part}.npy" for part in parts]
+        arrays = [path for path in arrays if path.exists() or path.with_suffix(".stamp").exists()]
+        changed = [path for path in arrays if not is_as_written(path)]
+        if changed:
+            discard_array(run_dir / "data" / f"{name}.npy")
+        discarded += changed
+    return discarded
+
+
+def open_store(run_dir: Path, name: str) -> np.ndarray:
+    """Open a store, ``raw`` or ``dehazed``, without loading it.
+
+    Returns
+    -------
+    memmap of shape (N, 256, 256, 3), uint8
+        RGB, read-only.
+
+    Raises
+    ------
+    StageError
+        The store is not there yet, or damaged.
+    """
+    path = run_dir / "data" / f"{name}.npy"
+    if not path.with_suffix(".json").exists():
+        raise StageError(f"{path}: not there yet; {suggest_stage(run_dir)}")
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise StageError(
+            f"{path}: damaged ({error}); delete {run_dir / 'data'} and run again"
+        ) from None
+
+
+class SideBySide:
+    """Several stores read as one, whose rows have the channels of all.
+
+    Parameters
+    ----------
+    stores : sequence of ndarray of shape (N, H, W, 3)
+    """
+
+    def __init__(self, stores: Sequence[np.ndarray]) -> None:
+        self.stores = stores
+        count, height, width, _ = stores[0].shape
+        self.shape = (count, height, width, sum(store.shape[3] for store in stores))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return np.concatenate([store[row] for store in self.stores], axis=-1)
+
+
+def open_input(run_dir: Path, input_mode: str) -> np.ndarray | SideBySide:
+    """Open what a network is shown: ``raw``, ``dehazed`` or ``both``.
+
+    Returns
+    -------
+    memmap or SideBySide of shape (N, 256, 256, C), uint8
+        Red, green and blue of each store of `INPUTS`, so that C is 3 or 6.
+
+    Raises
+    ------
+    ValueError
+        No such input.
+    StageError
+        A store is not there yet, or damaged.
+    """
+    if input_mode not in INPUTS:
+        raise ValueError(f"input_mode is {input_mode!r}; allowed: {', '.join(INPUTS)}")
+    stores = [open_store(run_dir, name) for name in INPUTS[input_mode]]
+    return stores[0] if len(stores) == 1 else SideBySide(stores)
+
+
+def load_catalogue(run_dir: Path) -> pd.DataFrame:
+    """Load the table of a run's stored chips.
+
+    Returns
+    -------
+    DataFrame
+        Row i belongs to row i of the stores: ``chip``, ``path``, ``labelled``, ``tags`` and
+        ``split`` (train, validation, test or unlabelled) and ``group`` (the same for chips that
+        hang together in their scene).
+
+    Raises
+    ------
+    StageError
+        The catalogue is not there yet.
+    """
+    path = run_dir / CATALOGUE
+    if not path.exists():
+        raise StageError(f"{path}: not there yet; {suggest_stage(run_dir)}")
+    return pd.read_csv(
+        path, keep_default_na=False, dtype={"chip": str, "path": str, "tiff": str, "tags": str}
+    )
+
+
+def load_agreement(run_dir: Path) -> pd.DataFrame:
+    """Load how well each TIFF matches its JPEG; no rows where the data have no TIFF.
+
+    Returns
+    -------
+    DataFrame
+        ``chip`` and the fields of `planet_lib.data.tiff.Agreement`.
+    """
+    path = run_dir / AGREEMENT
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["chip", "correlation"])

@@ -1,0 +1,241 @@
+"""The competition's TIFF chips: four bands of radiance, and how they compare with the JPEGs."""
+
+import csv
+import re
+import threading
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+
+from planet_lib.data.chips import CHIP_PX
+from planet_lib.errors import DataError
+
+FILE_BANDS = ("blue", "green", "red", "near infrared")
+RED_GREEN_BLUE_NIR = (3, 2, 1, 4)  # as the file numbers them
+MAX_BLOCK_PX = 1024  # the decoder allocates whole tiles, whatever size the header claims
+MAX_SHIFT_PX = CHIP_PX // 4  # so that more than half of two chips overlaps
+TIFF_NAME = re.compile(r"[\w-]+\.tif")
+
+# Red, green, blue. The TIFFs' moments, in digital numbers, are those that a public solution
+# normalises train-tif-v2 with; the JPEGs' are measured on 700 of train-jpg, in levels.
+TIFF_MEAN_DN = np.array([3075, 4271, 4989], dtype=np.float32)
+TIFF_STD_DN = np.array([797, 710, 789], dtype=np.float32)
+JPEG_MEAN = np.array([79.8, 87.4, 76.6], dtype=np.float32)
+JPEG_STD = np.array([42.0, 35.8, 34.2], dtype=np.float32)
+
+# The warnings' filters belong to the whole process: one thread at a time may change them.
+_opening = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well a chip's TIFF and JPEG match.
+
+    Correlations are Pearson's, of the pictures in gray: -1 to 1, nan where one of them has a
+    single colour and nothing can be compared.
+    """
+
+    correlation: float  # of the pictures as they are
+    shift_px: tuple[int, int]  # how far the JPEG's content lies below and right of the TIFF's
+    shifted_correlation: float  # of the overlap once this shift is undone
+
+
+def read_tiff(path: Path) -> np.ndarray:
+    """Read a TIFF chip.
+
+    Parameters
+    ----------
+    path : Path
+        Four bands in the competition's order: blue, green, red, near infrared.
+
+    Returns
+    -------
+    ndarray of shape (256, 256, 4), uint16
+        Red, green, blue, near infrared, in digital numbers: at-sensor radiance in hundredths of
+        W / (m² sr µm), some thousands for land, 0 for no data.
+
+    Raises
+    ------
+    DataError
+        The file is missing, unreadable, truncated, empty, or of another size, band count or type.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    try:
+        # Without EMPTY_DIR every chip's folder is listed, in search of files that belong to it.
+        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), _open_tiff(path) as source:
+            _check_header(path, source)
+            bands = source.read(RED_GREEN_BLUE_NIR)
+    except RasterioIOError as error:
+        reason = str(error.__cause__ or error).replace(str(path), path.name)
+        raise DataError(f"{path}: cannot be decoded ({reason})") from None
+    if not bands.any():
+        raise DataError(f"{path}: every value is 0, as an interrupted copy leaves it")
+    return np.moveaxis(bands, 0, -1)
+
+
+def stretch_to_visual(bands: np.ndarray) -> np.ndarray:
+    """Stretch a TIFF chip to the brightness and contrast of the competition's JPEGs.
+
+    The stretch is linear and the same for every chip, so that brightness stays comparable: it
+    takes the mean and standard deviation of all TIFFs to those of all JPEGs, band by band. Black
+    is then 1561, 2538 and 3222 (red, green, blue), white 6400, 7595 and 9105. Planet stretches
+    its visual product scene by scene and not linearly, so single chips differ from their JPEG.
+
+    Parameters
+    ----------
+    bands : ndarray of shape (..., 4), uint16
+        Red, green, blue, near infrared, in digital numbers.
+
+    Returns
+    -------
+    ndarray of shape (..., 3), uint8
+        RGB.
+    """
+    levels = (bands[..., :3] - TIFF_MEAN_DN) * (JPEG_STD / TIFF_STD_DN) + JPEG_MEAN
+    return np.rint(levels).clip(0, 255).astype(np.uint8)
+
+
+def normalised_difference_vegetation_index(bands: np.ndarray) -> np.ndarray:
+    """Compute (near infrared - red) / (near infrared + red) of digital numbers.
+
+    Of radiance as the sensor sees it, without the atmosphere's or the sun's correction: good to
+    compare pixels of one chip, lower than the same index of reflectance.
+
+    Parameters
+    ----------
+    bands : ndarray of shape (..., 4), uint16
+        Red, green, blue, near infrared, in digital numbers.
+
+    Returns
+    -------
+    ndarray of shape (...), float32
+        -1 to 1; 0 where both bands are 0.
+
+    References
+    ----------
+    Rouse, Haas, Schell and Deering: Monitoring vegetation systems in the Great Plains with ERTS.
+    Third ERTS-1 Symposium, NASA SP-351, 1974.
+    """
+    red, nir = bands[..., 0].astype(np.float32), bands[..., 3].astype(np.float32)
+    total = nir + red
+    return np.divide(nir - red, total, out=np.zeros_like(total), where=total > 0)
+
+
+def measure_agreement(tiff_rgb: np.ndarray, jpeg_rgb: np.ndarray) -> Agreement:
+    """Measure whether a TIFF and a JPEG show the same chip, and how far apart they lie.
+
+    The shift is found by phase correlation, up to 64 px; it is (0, 0) where none correlates better.
+
+    Parameters
+    ----------
+    tiff_rgb, jpeg_rgb : ndarray of shape (H, W, 3), uint8
+        RGB, the first from `stretch_to_visual`.
+
+    Returns
+    -------
+    Agreement
+    """
+    tiff, jpeg = (rgb.mean(axis=-1, dtype=np.float32) for rgb in (tiff_rgb, jpeg_rgb))
+    correlation = _correlate(tiff, jpeg)
+    unshifted = Agreement(correlation, (0, 0), correlation)
+    if np.isnan(correlation):
+        return unshifted
+    window = cv2.createHanningWindow(tiff.shape[::-1], cv2.CV_32F)
+    (right, down), _ = cv2.phaseCorrelate(tiff - tiff.mean(), jpeg - jpeg.mean(), window)
+    shift = round(down), round(right)
+    if max(map(abs, shift)) > MAX_SHIFT_PX:
+        return unshifted
+    shifted = _correlate(_crop(tiff, *shift), _crop(jpeg, -shift[0], -shift[1]))
+    return Agreement(correlation, shift, shifted) if shifted > correlation else unshifted
+
+
+def read_file_mapping(path: Path) -> dict[str, str]:
+    """Read which chip each TIFF of the additional test set shows.
+
+    In the competition's ``test-tif-v2.tar.7z`` the names ``file_N.tif`` were shuffled once more
+    than those of ``file_N.jpg``: the file called `old` shows the chip called `new`. The files
+    ``test_N.tif`` and ``train_N.tif`` are right and not listed. A folder whose files have been
+    renamed since must come without this table.
+
+    Parameters
+    ----------
+    path : Path
+        The competition's ``test_v2_file_mapping.csv``.
+
+    Returns
+    -------
+    dict of str to str
+        From a file's name to the name that its chip has elsewhere, both with ``.tif``.
+
+    Raises
+    ------
+    DataError
+        The file is missing or no such table, or a name is no file name or repeated.
+
+    References
+    ----------
+    https://www.kaggle.com/c/planet-understanding-the-amazon-from-space/discussion/33375
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file)
+            rows = [(table.line_num, row) for row in table]
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a CSV table ({error})") from None
+    if not rows:
+        raise DataError(f"{path}: has no rows; download it again")
+    for column in ("old", "new"):
+        if column not in table.fieldnames:
+            found = ", ".join(table.fieldnames)
+            raise DataError(f"{path}: no column {column!r} (found: {found}); download it again")
+        seen = set()
+        for line, row in rows:
+            name = row[column] or ""
+            if not TIFF_NAME.fullmatch(name):
+                raise DataError(f"{path}, line {line}: {name!r} is no name like file_0.tif")
+            if name in seen:
+                raise DataError(f"{path}, line {line}: {name} stands twice in column {column!r}")
+            seen.add(name)
+    return {row["old"]: row["new"] for _, row in rows}
+
+
+def _open_tiff(path: Path) -> rasterio.DatasetReader:
+    with _opening, warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning):
+        return rasterio.open(path, driver="GTiff", sharing=False)
+
+
+def _check_header(path: Path, source: rasterio.DatasetReader) -> None:
+    """Refuse what is no chip before anything of its claimed size is allocated."""
+    if (source.width, source.height) != (CHIP_PX, CHIP_PX):
+        raise DataError(
+            f"{path}: {source.width} x {source.height} px, expected {CHIP_PX} x {CHIP_PX}"
+        )
+    if source.count != len(FILE_BANDS):
+        expected = f"{len(FILE_BANDS)} ({', '.join(FILE_BANDS)})"
+        raise DataError(f"{path}: band count {source.count}, expected {expected}")
+    if set(source.dtypes) != {"uint16"}:
+        raise DataError(f"{path}: type {source.dtypes[0]}, expected uint16")
+    height, width = source.block_shapes[0]
+    if max(height, width) > MAX_BLOCK_PX:
+        raise DataError(f"{path}: tiles of {width} x {height} px, expected {MAX_BLOCK_PX} at most")
+
+
+def _crop(image: np.ndarray, down: int, right: int) -> np.ndarray:
+    """Cut to the part that still lies in the frame when the content moves down and right."""
+    height, width = image.shape
+    rows = slice(max(-down, 0), height - max(down, 0))
+    return image[rows, max(-right, 0) : width - max(right, 0)]
+
+
+def _correlate(a: np.ndarray, b: np.ndarray) -> float:
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float("nan")
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])

@@ -1,0 +1,156 @@
+"""Scores of predicted labels: per label, per chip, with thresholds and intervals."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+
+from planet_lib.data.labels import INDEX, LABELS, WEATHER
+
+F2_THRESHOLD = 0.2  # 1 / (1 + 2**2): where predicting a label starts to pay in expected F2
+MIN_TUNING_SUPPORT = 5
+THRESHOLD_GRID = np.round(np.arange(0.04, 0.61, 0.02), 2)
+
+
+def score_labels(
+    truth: np.ndarray, probabilities: np.ndarray, thresholds: np.ndarray | float
+) -> pd.DataFrame:
+    """Score each label over all chips.
+
+    Parameters
+    ----------
+    truth : ndarray of shape (N, 17), 0 or 1
+    probabilities : ndarray of shape (N, 17), float
+    thresholds : float or ndarray of shape (17,)
+        A label is predicted where its probability is at least this.
+
+    Returns
+    -------
+    DataFrame
+        A row for each of `LABELS`: ``precision``, ``recall``, ``f2``, ``average_precision``
+        (all 0-1), ``support`` (chips that have the label), ``predicted`` (chips said to have it),
+        ``found`` (chips rightly said to) and ``threshold``. What no chip can tell is NaN:
+        recall, F2 and average precision without support, precision where nothing is predicted.
+    """
+    predictions = probabilities >= thresholds
+    precision, recall, f2, support = precision_recall_fscore_support(
+        truth, predictions, beta=2, average=None, zero_division=np.nan
+    )
+    present = support > 0
+    average_precision = np.full(len(LABELS), np.nan)
+    for label in np.flatnonzero(present):
+        average_precision[label] = average_precision_score(truth[:, label], probabilities[:, label])
+    return pd.DataFrame(
+        {
+            "precision": precision,
+            "recall": recall,
+            "f2": np.where(present, np.nan_to_num(f2), np.nan),
+            "average_precision": average_precision,
+            "support": support.astype(int),
+            "predicted": predictions.sum(axis=0),
+            "found": (predictions & (truth == 1)).sum(axis=0),
+            "threshold": np.broadcast_to(thresholds, len(LABELS)),
+        },
+        index=pd.Index(LABELS, name="label"),
+    )
+
+
+def score_chips(truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Score each chip by the F2 of its labels; the mean is Kaggle's metric.
+
+    Parameters
+    ----------
+    truth, predictions : ndarray of shape (N, 17), 0 or 1
+
+    Returns
+    -------
+    ndarray of shape (N,), float
+        F2 in 0-1; 0 for a chip with neither true nor predicted labels.
+    """
+    truth, predictions = truth.astype(bool), predictions.astype(bool)
+    found = (truth & predictions).sum(axis=1)
+    weighted = 4 * truth.sum(axis=1) + predictions.sum(axis=1)
+    return 5 * found / np.maximum(weighted, 1)
+
+
+def tune_thresholds(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Choose for each label the threshold with the best F2, on validation chips.
+
+    Parameters
+    ----------
+    truth : ndarray of shape (N, 17), 0 or 1
+    probabilities : ndarray of shape (N, 17), float
+
+    Returns
+    -------
+    ndarray of shape (17,), float
+        From 0.04 to 0.60 in steps of 0.02; of equals the nearest to 0.2. A label with fewer than
+        five chips keeps 0.2, since so few would only fit their noise.
+    """
+    by_distance = THRESHOLD_GRID[np.argsort(np.abs(THRESHOLD_GRID - F2_THRESHOLD), kind="stable")]
+    f2 = np.stack([_score_label_f2(truth, probabilities >= t) for t in by_distance])
+    enough = truth.sum(axis=0) >= MIN_TUNING_SUPPORT
+    return np.where(enough, by_distance[f2.argmax(axis=0)], F2_THRESHOLD)
+
+
+def resolve_cloudy(predictions: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Resolve the conflict of `cloudy`, which hides the ground, with labels of the ground.
+
+    A chip without weather takes its most likely one. Where `cloudy` then stands beside labels of
+    the ground, it stays alone if it is the most likely weather; else it gives way to that one.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (N, 17), bool
+    probabilities : ndarray of shape (N, 17), float
+
+    Returns
+    -------
+    ndarray of shape (N, 17), bool
+    """
+    resolved = predictions.astype(bool).copy()
+    likeliest = probabilities[:, : len(WEATHER)].argmax(axis=1)
+    bare = ~resolved[:, : len(WEATHER)].any(axis=1)
+    resolved[bare, likeliest[bare]] = True
+    cloudy = INDEX["cloudy"]
+    conflict = resolved[:, cloudy] & resolved[:, len(WEATHER) :].any(axis=1)
+    hidden = conflict & (likeliest == cloudy)
+    resolved[hidden, len(WEATHER) :] = False
+    seen = conflict & ~hidden
+    resolved[seen, cloudy] = False
+    resolved[seen, likeliest[seen]] = True
+    return resolved
+
+
+def bootstrap_mean(values: np.ndarray, *, seed: int) -> tuple[float, float]:
+    """Estimate the 95 % interval of a mean over chips by the bootstrap.
+
+    Parameters
+    ----------
+    values : ndarray of shape (N,), float
+        One score a chip, or the difference of two scores of the same chip.
+    seed : int
+
+    Returns
+    -------
+    low, high : float
+    """
+    if np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
+    interval = stats.bootstrap(
+        (values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(seed)
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def bound_proportion(count: int, total: int) -> tuple[float, float]:
+    """Bound a proportion, such as a recall, by Wilson's 95 % interval; (0, 1) of nothing."""
+    if total == 0:
+        return 0.0, 1.0
+    interval = stats.binomtest(count, total).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _score_label_f2(truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    found = ((truth == 1) & predictions).sum(axis=0)
+    return 5 * found / np.maximum(4 * truth.sum(axis=0) + predictions.sum(axis=0), 1)

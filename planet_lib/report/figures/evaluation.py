@@ -1,0 +1,196 @@
+"""Figures of the evaluation: label by label, raw against haze-free, network against network."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from sklearn.metrics import precision_recall_curve
+
+from planet_lib.config import INPUTS
+from planet_lib.data.labels import INDEX, LAND, MINE, WEATHER
+from planet_lib.report.figures.style import (
+    FOREST,
+    INK,
+    MUTED,
+    OCHRE,
+    PLUM,
+    SEQUENTIAL,
+    SKY,
+    make_figure,
+    name_label,
+)
+
+NETWORK_COLOURS = {
+    "cnn": SKY,
+    "densenet": FOREST,
+    "densenet121": PLUM,
+    "resnet": MUTED,
+    "ensemble": OCHRE,
+}
+NETWORK_NAMES = {
+    "cnn": "plain CNN",
+    "densenet": "DenseNet",
+    "densenet121": "DenseNet-121",
+    "resnet": "ResNet",
+    "ensemble": "ensemble",
+}
+LINES = {"raw": "--", "dehazed": "-", "both": "-."}
+MEASURES = {"precision": "precision", "recall": "recall", "f2": "F2"}
+
+
+def plot_comparison(tables: Mapping[str, pd.DataFrame], measures: list[str]) -> Figure:
+    """Plot every label's scores, input against input, network against network.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        By run, ``<network>-<input>``: what
+        `planet_lib.evaluation.metrics.score_labels` returns. Labels that no chip has are left out.
+    measures : list of str
+        The panels: keys of `MEASURES`.
+    """
+    support = next(iter(tables.values()))["support"]
+    labels = support[support > 0].sort_values(ascending=False).index
+    networks = list(dict.fromkeys(run.split("-")[0] for run in tables))
+    figure, panels = make_figure(
+        1, len(measures), height_in=1.2 + 0.42 * len(labels), sharey=True, squeeze=False
+    )
+    offsets = np.linspace(-0.16, 0.16, len(networks)) if len(networks) > 1 else [0.0]
+    for axes, measure in zip(panels[0], measures, strict=True):
+        for network, offset in zip(networks, offsets, strict=True):
+            _draw_dumbbells(axes, tables, network, measure, labels, offset)
+        axes.set_xlim(-0.03, 1.03)
+        axes.set_xlabel(MEASURES[measure])
+    names = [f"{name_label(label)} ({support[label]})" for label in labels]
+    panels[0][0].set_yticks(range(len(labels)), names)
+    panels[0][0].set_ylim(len(labels) - 0.5, -0.5)
+    for tick, label in zip(panels[0][0].get_yticklabels(), labels, strict=True):
+        if label == MINE:
+            tick.set(color=OCHRE, fontweight="bold")
+    figure.legend(
+        *panels[0][0].get_legend_handles_labels(),
+        ncols=len(networks),
+        loc="outside upper center",
+        fontsize=10,
+    )
+    return figure
+
+
+def _draw_dumbbells(axes, tables, network, measure, labels, offset) -> None:
+    colour = NETWORK_COLOURS[network]
+    heights = np.arange(len(labels)) + offset
+    values = {
+        kind: tables[run].loc[labels, measure].to_numpy(float)
+        for kind in INPUTS
+        if (run := f"{network}-{kind}") in tables
+    }
+    if len(values) > 1:
+        ends = np.sort(np.stack(list(values.values())), axis=0)
+        axes.hlines(heights, ends[0], ends[-1], color=colour, alpha=0.4, linewidth=2)
+    markers = {
+        "raw": ("as taken", {"facecolors": "white", "zorder": 3}),
+        "dehazed": ("haze removed", {"facecolors": colour, "zorder": 2}),
+        "both": ("both", {"facecolors": colour, "zorder": 2, "marker": "D"}),
+    }
+    for kind, scores in values.items():
+        text, marker = markers[kind]
+        name = f"{NETWORK_NAMES[network]}, {text}"
+        axes.scatter(scores, heights, s=34, edgecolors=colour, linewidths=1.6, label=name, **marker)
+
+
+def plot_weather_confusion(matrices: Mapping[str, np.ndarray]) -> Figure:
+    """Plot weather confusion matrices, a panel a method; rows are the truth.
+
+    Parameters
+    ----------
+    matrices : mapping of str to ndarray of shape (4, 4), int
+    """
+    columns = min(2, len(matrices))
+    rows = -(-len(matrices) // columns)
+    figure, panels = make_figure(rows, columns, height_in=3.3 * rows, squeeze=False)
+    names = [name_label(label) for label in WEATHER]
+    for axes in panels.flat[len(matrices) :]:
+        axes.set_visible(False)
+    for axes, (title, matrix) in zip(panels.flat, matrices.items(), strict=False):
+        _draw_matrix(axes, matrix, names)
+        axes.set_title(title)
+    return figure
+
+
+def plot_land_confusion(truth: np.ndarray, predictions: np.ndarray) -> Figure:
+    """Plot a 2 x 2 confusion matrix for each land label.
+
+    Parameters
+    ----------
+    truth, predictions : ndarray of shape (N, 17), 0 or 1
+    """
+    figure, panels = make_figure(3, 5, height_in=5.8)
+    for axes in panels.flat[len(LAND) :]:
+        axes.set_visible(False)
+    for axes, label in zip(panels.flat, LAND, strict=False):
+        actual = truth[:, INDEX[label]].astype(bool)
+        said = predictions[:, INDEX[label]].astype(bool)
+        matrix = np.array([[(actual & said).sum(), (actual & ~said).sum()],
+                           [(~actual & said).sum(), (~actual & ~said).sum()]])  # fmt: skip
+        _draw_matrix(axes, matrix, ["yes", "no"])
+        axes.set_title(name_label(label), fontsize=9, color=OCHRE if label == MINE else INK)
+        axes.set_xlabel("predicted", fontsize=8)
+        axes.set_ylabel("true", fontsize=8)
+        axes.tick_params(labelsize=8)
+    return figure
+
+
+def plot_precision_recall(
+    truth: np.ndarray, probabilities: Mapping[str, np.ndarray], labels: list[str]
+) -> Figure:
+    """Plot precision against recall of some labels for every run.
+
+    Parameters
+    ----------
+    truth : ndarray of shape (N, 17), 0 or 1
+    probabilities : mapping of str to ndarray of shape (N, 17)
+        By run.
+    labels : list of str
+        A panel each.
+    """
+    rows = -(-len(labels) // 3)
+    figure, panels = make_figure(
+        rows, 3, height_in=0.5 + 2.5 * rows, sharex=True, sharey=True, squeeze=False
+    )
+    for axes in panels.flat[len(labels) :]:
+        axes.set_visible(False)
+    for axes, label in zip(panels.flat, labels, strict=False):
+        column = INDEX[label]
+        for run, answer in probabilities.items():
+            network, kind = run.split("-")
+            precision, recall, _ = precision_recall_curve(truth[:, column], answer[:, column])
+            axes.step(
+                recall, precision, where="post", color=NETWORK_COLOURS[network], label=run,
+                linestyle=LINES[kind],
+            )  # fmt: skip
+        base = truth[:, column].mean()
+        axes.axhline(base, color=MUTED, linewidth=1, linestyle=":")
+        axes.set_title(f"{name_label(label)} ({int(truth[:, column].sum())})", fontsize=10)
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.05)
+    figure.supxlabel("recall", fontsize=11)
+    figure.supylabel("precision", fontsize=11)
+    figure.legend(
+        *panels[0][0].get_legend_handles_labels(), ncols=3, loc="outside upper center", fontsize=9
+    )
+    return figure
+
+
+def _draw_matrix(axes, matrix: np.ndarray, names: list[str]) -> None:
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap=SEQUENTIAL, vmin=0, vmax=1)
+    axes.grid(visible=False)
+    for (i, j), count in np.ndenumerate(matrix):
+        colour = "white" if share[i, j] > 0.6 else INK
+        axes.text(j, i, f"{count:,}", ha="center", va="center", fontsize=10, color=colour)
+    rotation = {"rotation": 30, "ha": "right"} if len(names) > 2 else {}
+    axes.set_xticks(range(len(names)), names, **rotation)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")

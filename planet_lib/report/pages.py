@@ -1,0 +1,269 @@
+"""The pages of a report: standalone HTML that loads nothing from anywhere."""
+
+import base64
+import hashlib
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from markupsafe import Markup
+
+from planet_lib.data.labels import MINE
+from planet_lib.errors import StageError
+from planet_lib.report.notebook import IMAGE_TYPES, read_cells
+
+HOME = "index.html"
+TEMPLATES = Path(__file__).with_name("templates")
+CANDIDATES_SHOWN = 10
+MODEL_NAMES = {
+    "cnn": "Plain CNN",
+    "densenet": "DenseNet",
+    "densenet121": "DenseNet-121",
+    "resnet": "ResNet",
+    "ensemble": "Ensemble",
+}
+INPUT_NAMES = {"raw": "as taken", "dehazed": "haze removed", "both": "as taken and haze removed"}
+
+
+@dataclass(frozen=True)
+class Link:
+    """One page of the site."""
+
+    title: str
+    href: str  # relative to the index page
+    summary: str
+
+
+class _Missing(jinja2.StrictUndefined):
+    """A key that is not there, also where a number of it would be formatted."""
+
+    __format__ = jinja2.StrictUndefined.__str__
+
+
+def render_page(
+    notebook: Path,
+    page: Path,
+    *,
+    site: Sequence[Link],
+    report: str,
+    data_note: str,
+    synthetic: bool,
+) -> None:
+    """Write an executed notebook, finished or failed, as one HTML file.
+
+    Parameters
+    ----------
+    notebook : Path
+        The executed ``.ipynb``. Where a cell of it failed, the page opens with the error.
+    page : Path
+        The HTML file; its name is the ``href`` of one link of `site`.
+    site : sequence of Link
+        The notebooks' pages in reading order, without the index.
+    report : str
+        Name of the report, in the header of every page.
+    data_note : str
+        Which data the page shows.
+    synthetic : bool
+        Whether to say that the chips are synthetic.
+
+    Raises
+    ------
+    StageError
+        The notebook is missing, an image of a finished notebook has no alternative text or
+        is not in the file, or a formula cannot be written as MathML.
+    """
+    position = next((i for i, link in enumerate(site) if link.href == page.name), None)
+    if position is None:
+        known = ", ".join(link.href for link in site)
+        raise StageError(f"{page.name} is no page of the site; its pages: {known}")
+    content = read_cells(notebook)
+    pages = [Link("Overview", HOME, ""), *site]
+    _write(
+        page,
+        "notebook.html.j2",
+        content=content,
+        link=site[position],
+        number=position + 1,
+        previous=pages[position],
+        following=pages[position + 2] if position + 2 < len(pages) else None,
+        site=site,
+        report=report,
+        data_note=data_note,
+        synthetic=synthetic,
+        current=page.name,
+    )
+
+
+def render_index(
+    page: Path,
+    *,
+    results: Mapping[str, Any],
+    site: Sequence[Link],
+    headline: Path,
+    headline_alt: str,
+    report: str,
+    data_note: str,
+    synthetic: bool,
+) -> None:
+    """Write the front page: question, headline figure, scores, pages, limits, provenance.
+
+    Parameters
+    ----------
+    page : Path
+        The HTML file.
+    results : mapping
+        The content of ``results.json``; every number on the page comes from it.
+    site, report, data_note, synthetic
+        As for `render_page`.
+    headline : Path
+        An SVG or PNG figure, embedded in the page.
+    headline_alt : str
+        What the figure shows, in words.
+
+    Raises
+    ------
+    StageError
+        `results` lacks a key, the figure is missing or it has no alternative text.
+    """
+    if not headline_alt.strip():
+        raise StageError(f"{headline.name}: the headline figure has no alternative text")
+    try:
+        _write(
+            page,
+            "index.html.j2",
+            results=results,
+            scores=_compare_runs(results),
+            haze=_compare_inputs(results),
+            found=_count_found(results["runs"][results["mines"]["run"]]["labels"][MINE]),
+            config=yaml.safe_dump(results["provenance"]["config"], sort_keys=False),
+            mine=MINE,
+            candidates_shown=CANDIDATES_SHOWN,
+            headline=_embed_figure(headline),
+            headline_alt=headline_alt,
+            site=site,
+            report=report,
+            data_note=data_note,
+            synthetic=synthetic,
+            current=HOME,
+        )
+    except (KeyError, jinja2.UndefinedError) as error:
+        raise StageError(
+            f"the results of report {report!r} lack a key: {error}; run `make report` again"
+        ) from error
+
+
+def _compare_runs(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Order runs and baselines by F2 and find the axis that holds all their intervals."""
+    rows = [
+        {"name": name, "run": run, "f2": run["f2"], "found": _count_found(run["labels"][MINE])}
+        for name, run in results["runs"].items()
+    ]
+    rows += [
+        {
+            "name": name,
+            "run": None,
+            "f2": baseline["f2"],
+            "interval": baseline["f2_interval"],
+        }
+        for name, baseline in results["baselines"].items()
+    ]
+    ends = [row["f2"] for row in rows if row["f2"] is not None]
+    scored = [*results["runs"].values(), *results["baselines"].values()]
+    ends += [end for score in scored for end in score["f2_interval"] or ()]
+    low = math.floor(min(ends, default=0) * 10) / 10
+    high = max(math.ceil(max(ends, default=1) * 10) / 10, low + 0.1)
+    rows.sort(key=lambda row: -1 if row["f2"] is None else row["f2"], reverse=True)
+    thresholds = dict.fromkeys(
+        threshold for run in results["runs"].values() for threshold in run["f2_by_threshold"]
+    )
+    return {"rows": rows, "low": low, "high": high, "thresholds": list(thresholds)}
+
+
+def _compare_inputs(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Pair each run that is compared with its network's run on raw chips."""
+    runs = results["runs"]
+    return [
+        {
+            "run": runs[run],
+            "raw": runs[f"{runs[run]['model']}-raw"]["f2"],
+            "gain": change["gain"],
+            "interval": change["interval"],
+            "settled": math.prod(change["interval"]) > 0,
+        }
+        for run, change in results["haze_gain"].items()
+    ]
+
+
+def _count_found(scores: Mapping[str, Any]) -> str:
+    """Write recall as counts, ``2 of 3``."""
+    if not scores["support"] or scores["recall"] is None:
+        return "no test chip"
+    return f"{round(scores['recall'] * scores['support'])} of {scores['support']:,}"
+
+
+def _embed_figure(path: Path) -> str:
+    """Write an image file as a ``data:`` address."""
+    media_type = {kind.split("/")[1].split("+")[0]: kind for kind in IMAGE_TYPES}
+    suffix = path.suffix.lstrip(".").lower()
+    if suffix not in media_type:
+        raise StageError(f"{path}: a page shows {', '.join(media_type)}, not {suffix!r}")
+    if not path.is_file():
+        raise StageError(f"{path} is missing; the notebook that draws it has not run")
+    return f"data:{media_type[suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _write(page: Path, template: str, **values: Any) -> None:
+    """Render a template into a file that is either whole or absent."""
+    script = (TEMPLATES / "page.js").read_text()
+    values |= {
+        "style": Markup((TEMPLATES / "page.css").read_text()),
+        "script": Markup(script),
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "home": HOME,
+    }
+    html = _environment().get_template(template).render(values)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = page.with_name(f".{page.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(html, encoding="utf-8")
+        unfinished.replace(page)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=_Missing,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "score": _or_dash(lambda value: f"{value:.3f}"),
+        "threshold": _or_dash(lambda value: f"{value:.2f}"),
+        "gain": _or_dash(lambda value: f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")),
+        "interval": _or_dash(lambda ends: f"{ends[0]:.3f} to {ends[1]:.3f}"),
+        "count": _or_dash(lambda value: f"{value:,}"),
+        "duration": _or_dash(_write_duration),
+        "model_name": lambda name: MODEL_NAMES.get(name, name),
+        "input_name": lambda name: INPUT_NAMES.get(name, name),
+    }
+    return environment
+
+
+def _or_dash(write: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Show an undefined number as a dash."""
+    return lambda value: "–" if value is None else write(value)
+
+
+def _write_duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s" if minutes < 60 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,399 @@
+"""The store: rows aligned with the catalogue, manifests, unusable chips and a full disk."""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning
+
+from planet_lib.data.chips import read_chip
+from planet_lib.data.haze_free import store_haze_free
+from planet_lib.data.ingest import store_chips
+from planet_lib.data.labels import encode_tags
+from planet_lib.data.splits import split_chips
+from planet_lib.data.store import (
+    discard_changed_stores,
+    load_agreement,
+    load_catalogue,
+    open_input,
+    open_store,
+)
+from planet_lib.errors import DataError, StageError
+from planet_lib.files import read_json, write_json
+from planet_lib.haze import remove_haze
+
+
+def hash_data(folder, run_dir) -> str:
+    store_chips(folder, run_dir, source="made chips", seed=0)
+    return read_json(run_dir / "data" / "raw.json")["sha256"]
+
+
+def break_chips(folder, *names: str) -> None:
+    for name in names:
+        (folder / "train-jpg" / f"{name}.jpg").write_bytes(b"")
+
+
+def refuse(*_arguments) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_rows_of_the_store_are_the_chips_of_the_catalogue(stored_run, tmp_path):
+    catalogue, store = load_catalogue(stored_run), open_store(stored_run, "raw")
+    assert store.shape == (14, 256, 256, 3)
+    assert store.dtype == np.uint8
+    for row, path in enumerate(catalogue["path"]):
+        np.testing.assert_array_equal(store[row], read_chip(tmp_path / "dataset" / path))
+
+
+def test_store_is_read_only(stored_run):
+    with pytest.raises(ValueError, match="read-only"):
+        open_store(stored_run, "raw")[0] = 0
+
+
+def test_catalogue_has_the_splits_of_its_labels(stored_run):
+    catalogue = load_catalogue(stored_run)
+    labelled = catalogue[catalogue["labelled"]]
+    expected = split_chips(encode_tags(labelled["tags"]), seed=0)
+    np.testing.assert_array_equal(labelled["split"], expected)
+    assert set(catalogue["split"][~catalogue["labelled"]]) == {"unlabelled"}
+
+
+def test_manifest_says_what_is_stored(stored_run):
+    manifest = read_json(stored_run / "data" / "raw.json")
+    assert manifest.pop("sha256").isalnum()
+    assert manifest == {
+        "source": "made chips",
+        "chips": 14,
+        "left_out": 0,
+        "from_tiff": 0,
+        "split_seed": 0,
+        "keep_neighbours": True,
+    }
+
+
+def test_manifest_is_the_same_for_touched_and_copied_files(dataset, tmp_path):
+    folder = dataset()
+    before = hash_data(folder, tmp_path / "run")
+    for path in folder.rglob("*"):
+        os.utime(path, (1, 1))
+    assert hash_data(folder, tmp_path / "run") == before
+    assert hash_data(shutil.copytree(folder, tmp_path / "copy"), tmp_path / "other") == before
+
+
+def test_manifest_changes_with_a_pixel(dataset, tmp_path, paint_chip, encode_chip):
+    folder = dataset()
+    before = hash_data(folder, tmp_path / "run")
+    chip = paint_chip("train_3")
+    chip[100, 100] = 255 - chip[100, 100]
+    (folder / "train-jpg" / "train_3.jpg").write_bytes(encode_chip(chip))
+    assert hash_data(folder, tmp_path / "run") != before
+
+
+def test_manifest_changes_with_a_label(dataset, tmp_path):
+    folder = dataset()
+    before = hash_data(folder, tmp_path / "run")
+    labels = folder / "train_v2.csv"
+    labels.write_text(labels.read_text().replace("haze", "clear", 1))
+    assert hash_data(folder, tmp_path / "run") != before
+
+
+def test_rows_stay_aligned_after_leaving_chips_out(dataset, tmp_path):
+    folder, run_dir = dataset(test=2), tmp_path / "run"
+    break_chips(folder, "train_0", "train_5")
+    (folder / "test-jpg" / "test_0.jpg").write_bytes(b"")
+    store_chips(folder, run_dir, source="", seed=0, allow_left_out=True)
+    catalogue, store = load_catalogue(run_dir), open_store(run_dir, "raw")
+    assert list(catalogue["chip"]) == [f"train_{i}" for i in range(12) if i not in (0, 5)] + [
+        "test_1"
+    ]
+    assert len(store) == len(catalogue)
+    for row, path in enumerate(catalogue["path"]):
+        np.testing.assert_array_equal(store[row], read_chip(folder / path))
+    problems = pd.read_csv(run_dir / "data" / "problems.csv")
+    assert list(problems["file"]) == [
+        "train-jpg/train_0.jpg",
+        "train-jpg/train_5.jpg",
+        "test-jpg/test_0.jpg",
+    ]
+    assert set(problems["action"]) == {"left out"}
+    assert problems["problem"].str.startswith("cannot be decoded").all()
+    assert read_json(run_dir / "data" / "raw.json")["left_out"] == 3
+    assert not list((run_dir / "data").glob("partial-*"))
+
+
+@pytest.mark.parametrize("unusable", [1, 2])
+def test_over_one_percent_of_unusable_chips_is_an_error(dataset, tmp_path, unusable):
+    folder, run_dir = dataset(["clear primary"] * 100), tmp_path / "run"
+    break_chips(folder, *(f"train_{90 + i}" for i in range(unusable)))
+    if unusable == 1:
+        store_chips(folder, run_dir, source="", seed=0)
+        assert len(open_store(run_dir, "raw")) == 99
+    else:
+        expected = r"2 of 100 chips cannot be used, more than 1%; the first: .*train_90.*allow_left"
+        with pytest.raises(DataError, match=expected):
+            store_chips(folder, run_dir, source="", seed=0)
+        assert not (run_dir / "data" / "raw.json").exists()
+
+
+def test_too_few_usable_chips_are_an_error_without_manifest(dataset, tmp_path):
+    folder = dataset(["clear"] * 5)
+    break_chips(folder, *(f"train_{i}" for i in range(5)))
+    with pytest.raises(DataError, match="0 labelled chips are too few"):
+        store_chips(folder, tmp_path, source="", seed=0, allow_left_out=True)
+    assert not (tmp_path / "data" / "raw.json").exists()
+
+
+def test_full_disk_is_an_error_and_leaves_no_manifest(dataset, stored_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(OSError, match=r"No space left.*GB are needed.*raw\.npy"):
+        store_chips(tmp_path / "dataset", stored_run, source="", seed=0)
+    assert not (stored_run / "data" / "raw.npy").exists()
+    with pytest.raises(StageError, match="not there yet"):
+        open_store(stored_run, "raw")
+
+
+def test_full_disk_while_removing_haze_leaves_no_manifest(stored_run, monkeypatch):
+    store_haze_free(stored_run, method="dark_channel", clahe=False)
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        store_haze_free(stored_run, method="dark_channel", clahe=False)
+    with pytest.raises(StageError, match="not there yet"):
+        open_store(stored_run, "dehazed")
+
+
+def test_disk_that_fills_while_chips_are_left_out_is_an_error(dataset, tmp_path, monkeypatch):
+    folder, allocate = dataset(), os.posix_fallocate
+    break_chips(folder, "train_0")
+
+    def refuse_second(*arguments) -> None:
+        allocate(*arguments)
+        monkeypatch.setattr(os, "posix_fallocate", refuse)
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse_second)
+    with pytest.raises(OSError, match="No space left"):
+        store_chips(folder, tmp_path, source="", seed=0, allow_left_out=True)
+
+
+def test_store_needs_no_posix_fallocate(dataset, tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "posix_fallocate")
+    store_chips(dataset(), tmp_path, source="", seed=0)
+
+
+def test_both_inputs_have_the_channels_of_both_stores(stored_run):
+    store_haze_free(stored_run, method="origin", clahe=False)
+    raw, dehazed = open_store(stored_run, "raw"), open_store(stored_run, "dehazed")
+    both = open_input(stored_run, "both")
+    assert (len(both), both.shape) == (14, (14, 256, 256, 6))
+    np.testing.assert_array_equal(both[3], np.dstack([raw[3], dehazed[3]]))
+    np.testing.assert_array_equal(open_input(stored_run, "dehazed")[3], dehazed[3])
+
+
+def test_unknown_input_lists_the_allowed(stored_run):
+    with pytest.raises(ValueError, match="input_mode is 'hazy'; allowed: raw, dehazed, both"):
+        open_input(stored_run, "hazy")
+
+
+@pytest.mark.parametrize(
+    ("method", "clahe"), [("boundary", False), ("dark_channel", False), ("origin", True)]
+)
+def test_haze_free_rows_equal_the_method_chip_by_chip(stored_run, method, clahe):
+    store_haze_free(stored_run, method=method, clahe=clahe)
+    raw, dehazed = open_store(stored_run, "raw"), open_store(stored_run, "dehazed")
+    assert dehazed.shape == raw.shape
+    for before, after in zip(raw[::5], dehazed[::5], strict=True):
+        np.testing.assert_array_equal(after, remove_haze(before, method=method, clahe=clahe))
+    assert read_json(stored_run / "data" / "dehazed.json") == {
+        "source_sha256": read_json(stored_run / "data" / "raw.json")["sha256"],
+        "method": method,
+        "clahe": clahe,
+    }
+
+
+def test_unknown_haze_method_leaves_no_manifest(stored_run):
+    with pytest.raises(ValueError, match="dark_channel, origin"):
+        store_haze_free(stored_run, method="guess", clahe=False)
+    assert not (stored_run / "data" / "dehazed.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("run", "command"), [("default", "'make report'"), ("amazon", "'make report NAME=amazon'")]
+)
+def test_what_is_not_there_yet_names_the_command(tmp_path, run, command):
+    run_dir = tmp_path / "runs" / run
+    for read in (
+        lambda: open_store(run_dir, "raw"),
+        lambda: load_catalogue(run_dir),
+        lambda: read_json(run_dir / "results" / "evaluate.json"),
+    ):
+        with pytest.raises(StageError, match=f"not there yet; run {command} first") as raised:
+            read()
+        assert str(run_dir) in str(raised.value)
+
+
+def test_command_names_the_run_below_the_last_runs_folder(tmp_path):
+    with pytest.raises(StageError, match="NAME=amazon"):
+        load_catalogue(tmp_path / "runs" / "mine" / "runs" / "amazon")
+
+
+def test_cut_store_is_an_error_that_names_it(stored_run):
+    os.truncate(stored_run / "data" / "raw.npy", 1000)
+    with pytest.raises(StageError, match=r"raw\.npy"):
+        open_store(stored_run, "raw")
+
+
+def test_store_deleted_beside_its_manifest_is_an_error_that_names_it(stored_run):
+    (stored_run / "data" / "raw.npy").unlink()
+    with pytest.raises(StageError, match=r"raw\.npy"):
+        open_store(stored_run, "raw")
+
+
+def test_json_round_trip(tmp_path):
+    content = {"f2": 0.5, "labels": {"clear": None}, "runs": ["cnn-raw"]}
+    write_json(tmp_path / "new" / "a.json", content)
+    assert read_json(tmp_path / "new" / "a.json") == content
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.json"]
+
+
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
+    write_json(tmp_path / "a.json", {"old": 1})
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"new": object()})
+    assert read_json(tmp_path / "a.json") == {"old": 1}
+
+
+def test_damaged_json_names_the_file_and_the_cure(tmp_path):
+    (tmp_path / "a.json").write_text('{"f2": ')
+    with pytest.raises(StageError, match=r"a\.json: damaged .*; delete it and run again"):
+        read_json(tmp_path / "a.json")
+
+
+def test_names_of_digits_stay_text(dataset, tmp_path):
+    folder = dataset(["clear"] * 5)
+    for i in range(5):
+        (folder / "train-jpg" / f"train_{i}.jpg").rename(folder / "train-jpg" / f"00{i}.jpg")
+    labels = folder / "train_v2.csv"
+    labels.write_text(labels.read_text().replace("train_", "00"))
+    store_chips(folder, tmp_path, source="", seed=0)
+    assert list(load_catalogue(tmp_path)["chip"]) == ["000", "001", "002", "003", "004"]
+
+
+def write_tiff(path, rgb, *, near_infrared=9000) -> None:
+    """Write a chip as the competition's TIFFs are: blue, green, red, near infrared, uint16."""
+    path.parent.mkdir(exist_ok=True)
+    bands = np.full((256, 256, 4), near_infrared, dtype=np.uint16)
+    bands[..., :3] = 3000 + 20 * rgb[..., ::-1].astype(np.uint16)
+    with (
+        warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning),
+        rasterio.open(path, "w", "GTiff", 256, 256, 4, dtype="uint16") as target,
+    ):
+        target.write(np.moveaxis(bands, 2, 0))
+
+
+def test_near_infrared_is_kept_beside_the_jpegs_that_match(dataset, tmp_path, paint_chip):
+    folder = dataset(test=1, additional=1)
+    write_tiff(folder / "train-tif-v2" / "train_2.tif", paint_chip("train_2"), near_infrared=7)
+    write_tiff(folder / "train-tif-v2" / "train_3.tif", paint_chip("train_4"))
+    store_chips(folder, tmp_path / "run", source="made chips", seed=0)
+    catalogue = load_catalogue(tmp_path / "run")
+    near_infrared = np.load(tmp_path / "run/data/nir.npy")
+    assert near_infrared[catalogue["chip"] == "train_2"].max() == 7
+    assert near_infrared[catalogue["tiff"] == ""].max() == 0
+    agreement = load_agreement(tmp_path / "run").set_index("chip")["correlation"]
+    assert agreement["train_2"] > 0.9
+    assert agreement["train_3"] < 0.5
+    assert (catalogue["path"].str.endswith(".jpg")).all()
+
+
+def test_data_set_of_tiffs_alone_is_stored(dataset, tmp_path, paint_chip):
+    folder = dataset(["clear primary"] * 6)
+    for jpeg in sorted((folder / "train-jpg").iterdir()):
+        write_tiff(folder / "train-tif-v2" / f"{jpeg.stem}.tif", paint_chip(jpeg.stem))
+        jpeg.unlink()
+    store_chips(folder, tmp_path / "run", source="made chips", seed=0)
+    assert read_json(tmp_path / "run/data/raw.json")["from_tiff"] == 6
+    red = open_store(tmp_path / "run", "raw")[..., 0].astype(float)
+    for row, chip in enumerate(load_catalogue(tmp_path / "run")["chip"]):
+        painted = paint_chip(chip)[..., 0].astype(float)
+        assert np.corrcoef(red[row].ravel(), painted.ravel())[0, 1] > 0.9
+
+
+def test_mapping_gives_the_shuffled_tiffs_their_names(dataset, tmp_path, paint_chip):
+    folder = dataset(additional=2)
+    for old, new in (("file_0", "file_1"), ("file_1", "file_0")):
+        write_tiff(folder / "test-tif-v2" / f"{old}.tif", paint_chip(new))
+    table = folder / "test_v2_file_mapping.csv"
+    table.write_text("old,new\nfile_0.tif,file_1.tif\nfile_1.tif,file_0.tif\n")
+    store_chips(folder, tmp_path / "run", source="made chips", seed=0)
+    assert load_agreement(tmp_path / "run")["correlation"].min() > 0.9
+    table.unlink()
+    store_chips(folder, tmp_path / "run", source="made chips", seed=0)
+    assert load_agreement(tmp_path / "run")["correlation"].max() < 0.5
+
+
+def test_data_set_without_tiffs_has_no_agreement_to_show(stored_run):
+    assert load_agreement(stored_run).empty
+    assert not (stored_run / "data/nir.npy").exists()
+
+
+def test_store_as_it_was_written_is_kept(stored_run):
+    store_haze_free(stored_run, method="origin", clahe=False)
+    assert discard_changed_stores(stored_run) == []
+    open_store(stored_run, "raw"), open_store(stored_run, "dehazed")
+
+
+def test_store_with_left_out_chips_is_kept(dataset, tmp_path):
+    folder = dataset()
+    break_chips(folder, "train_0")
+    store_chips(folder, tmp_path, source="", seed=0, allow_left_out=True)
+    assert discard_changed_stores(tmp_path) == []
+
+
+@pytest.mark.parametrize("spoil", ["change", "delete", "cut", "forget"])
+def test_changed_or_half_written_store_is_discarded(stored_run, spoil):
+    store_haze_free(stored_run, method="origin", clahe=False)
+    raw = stored_run / "data" / "raw.npy"
+    if spoil == "change":
+        time.sleep(0.02)  # the clock of files is coarser than the processor's
+        with raw.open("r+b") as file:
+            file.seek(5000)
+            file.write(b"other")
+    elif spoil == "delete":
+        raw.unlink()
+    elif spoil == "cut":
+        os.truncate(raw, raw.stat().st_size - 1)
+    else:
+        raw.with_suffix(".stamp").unlink()
+    assert discard_changed_stores(stored_run) == [raw]
+    with pytest.raises(StageError, match="not there yet"):
+        open_store(stored_run, "raw")
+    open_store(stored_run, "dehazed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+def test_killed_while_decoding_and_run_again_gives_the_same_bytes(dataset, tmp_path, share):
+    folder = dataset(["clear primary", "haze primary", "cloudy"] * 130)
+    store_chips(folder, tmp_path / "undisturbed", source="made chips", seed=0)
+    run_dir = tmp_path / "killed"
+    code = (
+        "import sys, pathlib, planet_lib.data.ingest as s; "
+        "s.store_chips(*map(pathlib.Path, sys.argv[1:]), source='made chips', seed=0)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, folder, run_dir]) as process:
+        while not (run_dir / "data/raw.npy").exists():
+            assert process.poll() is None
+            time.sleep(0.002)
+        time.sleep(0.1 * share)
+        process.kill()
+    store_chips(folder, run_dir, source="made chips", seed=0)
+    for name in ("raw.npy", "raw.json", "chips.csv", "problems.csv"):
+        expected = (tmp_path / "undisturbed/data" / name).read_bytes()
+        assert (run_dir / "data" / name).read_bytes() == expected

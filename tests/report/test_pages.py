@@ -1,0 +1,480 @@
+"""Pages: what a reader sees, what must stop a report, and what a browser says of it."""
+
+import base64
+import copy
+import os
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import nbformat
+import pytest
+from browser import INSTALL, check_site, find_chromium, open_browser
+from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from planet_lib.data.labels import LABELS, MINE
+from planet_lib.errors import StageError
+from planet_lib.report.pages import Link, render_index, render_page
+
+HOSTILE = "<script>alert(1)</script>"
+SITE = [
+    Link("Explore", "01_explore.html", "What the chips show."),
+    Link("Remove haze", "02_dehaze.html", "Two methods against the truth."),
+    Link("Find mines", "05_find_mines.html", "Where to look first."),
+]
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="600" height="200">'
+    '<rect width="600" height="200" fill="green"/></svg>'
+)
+TABLE = (
+    '<div><style scoped>.dataframe {color: red}</style><table border="1" class="dataframe">'
+    "<thead><tr><th></th>"
+    + "".join(f"<th>{label}</th>" for label in LABELS)
+    + "</tr></thead><tbody><tr><th>dark channel</th>"
+    + "<td>0.841</td>" * len(LABELS)
+    + "</tr></tbody></table></div>"
+)
+TRACEBACK = ["\x1b[31mDataError\x1b[39m: no store at " + "runs/default/" * 20]
+
+
+def write_png(width_px: int = 8, height_px: int = 4) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    header = struct.pack(">IIBBBBB", width_px, height_px, 8, 0, 0, 0, 0)
+    pixels = zlib.compress((b"\0" + b"\x80" * width_px) * height_px)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        chunk(kind, data) for kind, data in ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
+    )
+
+
+def code(source: str, *outputs, tags=()) -> nbformat.NotebookNode:
+    return new_code_cell(source, outputs=list(outputs), metadata={"tags": list(tags)})
+
+
+def show(mime: str, content: str, **metadata) -> nbformat.NotebookNode:
+    return new_output("display_data", data={mime: content}, metadata={mime: metadata})
+
+
+def stream(name: str, text: str) -> nbformat.NotebookNode:
+    return new_output("stream", name=name, text=text)
+
+
+PNG = base64.b64encode(write_png()).decode()
+FIGURE = show("image/png", PNG, alt="Four chips before and after.")
+ERROR = new_output("error", ename="DataError", evalue="no store", traceback=TRACEBACK)
+FULL = (
+    new_markdown_cell("# How much haze?\n\nWith $t$ and $$J = \\frac{I - A}{\\max(t, t_0)} + A$$"),
+    code("n_chips: int = 16  # chips shown\nrate: float = 1e-4", tags=["parameters"]),
+    code("# Parameters\nn_chips = 4\nrate = 0.0001", tags=["injected-parameters"]),
+    new_markdown_cell("## Scores\n\n| a | b |\n| - | - |\n| x | 1 |\n\n[He](https://doi.org/10.1)"),
+    code("plot(scores)\n" + "very_long_name = " * 20 + "1", FIGURE),
+    code("scores", show("text/html", TABLE)),
+    code("plot()", show("image/svg+xml", SVG, alt="A green box.")),
+    code("print(1)", stream("stdout", "loss 0.5 " * 40), stream("stderr", "a warning")),
+    new_markdown_cell("## Scores\n\n### Limits\n\n\\begin{align} a &= b \\end{align}"),
+)
+
+
+@pytest.fixture
+def render(tmp_path):
+    """Render cells as the second page of the site and return its HTML."""
+
+    def render_cells(*cells, **changes) -> BeautifulSoup:
+        notebook = tmp_path / "02_dehaze.ipynb"
+        nbformat.write(new_notebook(cells=list(cells)), notebook)
+        page = tmp_path / "site" / "02_dehaze.html"
+        texts = {"site": SITE, "report": "Mines", "data_note": "700 chips", "synthetic": True}
+        render_page(notebook, page, **texts | changes)
+        return BeautifulSoup(page.read_text(), "html.parser")
+
+    return render_cells
+
+
+@pytest.fixture
+def results() -> dict:
+    def score_run(model: str, chips: str, f2: float) -> dict:
+        label = {
+            "precision": 0.5,
+            "recall": 2 / 3,
+            "f2": 0.62,
+            "average_precision": 0.43,
+            "support": 3,
+            "threshold": 0.21,
+        }
+        return {
+            "model": model,
+            "input": chips,
+            "f2": f2,
+            "f2_interval": [f2 - 0.02, f2 + 0.02],
+            "f2_by_threshold": {"0.5": f2 - 0.05, "0.2": f2 - 0.01, "tuned": f2},
+            "labels": {name: dict(label) for name in LABELS},
+            "epochs": 12,
+            "best_epoch": 9,
+            "parameters": 1435325,
+            "seconds": 130.2,
+            "model_file": "runs/default/models/model.keras",
+        }
+
+    return {
+        "data": {
+            "name": "default",
+            "source": "synthetic chips, seed 2018",
+            "synthetic": True,
+            "labelled": 1700,
+            "unlabelled": 150,
+            "left_out": 2,
+            "sha256": "ab12" * 16,
+            "splits": {"train": 1420, "validation": 140, "test": 140},
+            "labels": dict.fromkeys(LABELS, 100),
+        },
+        "runs": {
+            "densenet-dehazed": score_run("densenet", "dehazed", 0.853),
+            "densenet-raw": score_run("densenet", "raw", 0.837),
+            "cnn-raw": score_run("cnn", "raw", 0.702),
+        },
+        "baselines": {"always clear primary": {"f2": 0.641, "f2_interval": [0.61, 0.67]}},
+        "haze_gain": {"densenet-dehazed": {"gain": 0.012, "interval": [-0.004, 0.027]}},
+        "mines": {
+            "run": "densenet-dehazed",
+            "chips": 150,
+            "flagged": 1,
+            "threshold": 0.2,
+            "candidates": [{"chip": "test_12", "probability": 0.914, "labels": "clear water"}],
+        },
+        "provenance": {
+            "commit": "4da580e",
+            "seed": 2018,
+            "config": {"train": {"epochs": 12}},
+            "versions": {"python": "3.11.7", "keras": "3.15.1"},
+            "host": "2 cores",
+            "stages": {"catalogue": 3.2, "03_train-cnn-raw": 130.1},
+            "seconds": 600.0,
+        },
+    }
+
+
+@pytest.fixture
+def render_front(tmp_path, results):
+    """Render the front page and return its HTML."""
+
+    def render_results(**changes) -> BeautifulSoup:
+        headline = tmp_path / "headline.svg"
+        headline.write_text(SVG)
+        values = {
+            "results": results,
+            "site": SITE,
+            "headline": headline,
+            "headline_alt": "F2 of each label.",
+            "report": "Mines",
+            "data_note": "700 chips",
+            "synthetic": True,
+        }
+        page = tmp_path / "site" / "index.html"
+        render_index(page, **values | changes)
+        return BeautifulSoup(page.read_text(), "html.parser")
+
+    return render_results
+
+
+def assert_self_contained(page: BeautifulSoup) -> None:
+    for link in page.find_all("a"):
+        link.attrs.pop("href")
+    assert not re.search(r"https?:|src=\"(?!data:)|@import|url\(", str(page))
+
+
+def test_page_loads_nothing(render):
+    assert_self_contained(render(*FULL))
+
+
+def test_front_page_loads_nothing(render_front):
+    assert_self_contained(render_front())
+
+
+def test_formulas_become_mathml(render):
+    page = render(*FULL)
+    assert [math["display"] for math in page.find_all("math")] == ["inline", "block", "block"]
+    assert "$" not in page.main.get_text()
+
+
+@pytest.mark.parametrize("formula", ["$a_b_c$", r"$\unheardof{a}$", r"$$\left( a$$"])
+def test_formula_without_mathml_stops(render, formula):
+    with pytest.raises(StageError, match=r"02_dehaze\.ipynb, cell 2: .*formula|command"):
+        render(new_markdown_cell("# Title"), new_markdown_cell(formula))
+
+
+def test_code_is_folded_and_outputs_are_not(render):
+    page = render(*FULL)
+    assert all(block.find_parent("details", class_="code") for block in page.select(".highlight"))
+    assert not page.select("details[open], details img, details .stream")
+
+
+def test_parameters_show_the_value_of_this_run(render):
+    rows = render(*FULL).select(".parameters tbody tr")
+    assert [row.get_text(" ", strip=True) for row in rows] == [
+        "n_chips 4 instead of 16 chips shown",
+        "rate 0.0001",
+    ]
+
+
+def test_alternative_text_is_shown(render):
+    alts = [image["alt"] for image in render(*FULL).find_all("img")]
+    assert alts == ["Four chips before and after.", "A green box."]
+
+
+@pytest.mark.parametrize("mime", ["image/png", "image/svg+xml"])
+def test_missing_alternative_text_stops(render, mime):
+    added = new_markdown_cell("An Exception", metadata={"tags": ["papermill-error-cell-tag"]})
+    with pytest.raises(StageError, match=r"02_dehaze\.ipynb, cell 2: .*alternative text"):
+        render(added, new_markdown_cell("# T"), code("f", show(mime, PNG)))
+
+
+def test_image_elsewhere_stops(render):
+    with pytest.raises(StageError, match=r"cell 1: .*figure\.png"):
+        render(new_markdown_cell("![A figure](https://example.org/figure.png)"))
+
+
+def test_image_beside_the_notebook_is_embedded(render, tmp_path):
+    (tmp_path / "figure.png").write_bytes(write_png())
+    image = render(new_markdown_cell("![A figure](figure.png)")).img
+    assert image["src"] == f"data:image/png;base64,{PNG}"
+
+
+@pytest.mark.parametrize("tag", ["script", "iframe"])
+def test_active_output_stops(render, tag):
+    with pytest.raises(StageError, match=f"cell 1: an output holds <{tag}>"):
+        render(code("plotly", show("text/html", f"<{tag}>alert(1)</{tag}>")))
+
+
+def test_failed_notebook_is_shown(render):
+    page = render(new_markdown_cell("# T"), code("plot()", show("image/png", PNG), ERROR))
+    failure = page.select_one(".failure")
+    assert "DataError: no store" in failure.get_text()
+    assert page.find(id=failure.a["href"][1:]).select_one(".error pre .ansi-red-fg")
+    assert "\x1b" not in str(page)
+
+
+def test_streams_are_merged_as_in_a_terminal(render):
+    page = render(
+        code("fit()", stream("stdout", "1/2\r"), stream("stdout", "2/2\n"), stream("stderr", "x"))
+    )
+    assert [pre.get_text() for pre in page.select(".stream")] == ["2/2", "x"]
+    assert page.select_one(".stderr").get_text() == "x"
+
+
+def test_widgets_are_dropped(render):
+    widget = show("application/vnd.jupyter.widget-view+json", "model")
+    widget.data["text/plain"] = "0%|"
+    assert not render(code("tqdm()", widget)).select(".output")
+
+
+def test_wide_tables_scroll_in_their_own_box(render):
+    page = render(*FULL)
+    assert all(table.find_parent(class_="scroll") for table in page.find_all("table"))
+    assert len(page.select(".dataframe td.number")) == len(LABELS)
+    assert not page.select("table style, .output style")
+
+
+def test_repeated_headings_have_anchors_of_their_own(render):
+    entries = render(*FULL).select(".side .contents a")
+    assert [entry["href"] for entry in entries] == ["#scores", "#scores-2", "#limits"]
+
+
+def test_page_without_a_heading_is_headed_by_its_title(render):
+    assert render(code("1 + 1")).h1.get_text() == "Remove haze"
+
+
+def test_navigation_marks_the_page(render):
+    page = render(*FULL)
+    current = {link["href"] for link in page.select("[aria-current=page]")}
+    assert current == {"02_dehaze.html"}
+    steps = {link["rel"][0]: link["href"] for link in page.select(".steps a")}
+    assert steps == {"prev": "01_explore.html", "next": "05_find_mines.html"}
+
+
+def test_ends_of_the_site(render):
+    alone = render(*FULL, site=[SITE[1]])
+    assert [link["href"] for link in alone.select(".steps a")] == ["index.html"]
+
+
+def test_page_outside_the_site_stops(render):
+    with pytest.raises(StageError, match=r"02_dehaze\.html is no page .*01_explore\.html"):
+        render(*FULL, site=SITE[:1])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "missing"), ("{", "no notebook"), ("{}", "no notebook")]
+)
+def test_notebook_that_cannot_be_read_stops(tmp_path, content, message):
+    notebook = tmp_path / "01_explore.ipynb"
+    if content is not None:
+        notebook.write_text(content)
+    with pytest.raises(StageError, match=message):
+        render_page(
+            notebook,
+            tmp_path / "01_explore.html",
+            site=SITE,
+            report="Mines",
+            data_note="700 chips",
+            synthetic=True,
+        )
+
+
+def test_page_that_stops_leaves_the_old_one(render, tmp_path):
+    before = str(render(*FULL))
+    with pytest.raises(StageError):
+        render(new_markdown_cell("$a_b_c$"))
+    assert [file.name for file in (tmp_path / "site").iterdir()] == ["02_dehaze.html"]
+    page = (tmp_path / "site" / "02_dehaze.html").read_text()
+    assert str(BeautifulSoup(page, "html.parser")) == before
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_every_page_says_which_data_it_shows(render, render_front, synthetic):
+    for page in (render(*FULL, synthetic=synthetic), render_front(synthetic=synthetic)):
+        assert "700 chips" in page.main.get_text()
+        assert bool(page.select(".banner")) is synthetic
+
+
+def test_hostile_names_are_text(render, render_front, results, tmp_path):
+    site = [Link(HOSTILE, link.href, HOSTILE) for link in SITE]
+    texts = {"site": site, "report": HOSTILE, "data_note": HOSTILE}
+    results["mines"]["candidates"][0] |= {"chip": HOSTILE, "labels": HOSTILE}
+    results["provenance"] |= {"host": HOSTILE, "config": {HOSTILE: HOSTILE}}
+    results["runs"]["cnn-raw"]["model"] = HOSTILE
+    page = render(code(f"'{HOSTILE}'", stream("stdout", HOSTILE)), **texts)
+    front = render_front(headline_alt=f'"{HOSTILE}', **texts)
+    for soup in (page, front):
+        assert len(soup.find_all("script")) == 1
+        assert HOSTILE in soup.get_text()
+
+
+def test_numbers_come_from_the_results(render_front):
+    text = " ".join(render_front().main.get_text().split())
+    for number in (
+        "0.853",
+        "0.833 to 0.873",
+        "+0.012",
+        "2 of 3",
+        "1 of 150",
+        "0.641",
+        "0.914",
+        "1,700 labelled",
+        "2 min 10 s",
+        "10 min 0 s",
+        "2 chips were left out",
+    ):
+        assert number in text
+
+
+def test_best_run_stands_first(render_front):
+    rows = [row.th.get_text(" ", strip=True) for row in render_front().select(".scores tbody tr")]
+    assert rows == [
+        "DenseNet haze removed",
+        "DenseNet as taken",
+        "Plain CNN as taken",
+        "always clear primary no network",
+    ]
+
+
+def test_undefined_scores_are_shown_as_such(render_front, results):
+    for run in results["runs"].values():
+        run["labels"][MINE] = dict.fromkeys(run["labels"][MINE]) | {"support": 0}
+    page = render_front()
+    assert "no test chip" in page.select_one(".tile .value").get_text()
+    assert "None" not in page.get_text()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "data",
+        "data.splits.test",
+        "data.sha256",
+        "runs.cnn-raw.f2",
+        "runs.cnn-raw.f2_interval",
+        f"runs.densenet-dehazed.labels.{MINE}",
+        f"runs.densenet-dehazed.labels.{LABELS[0]}.support",
+        "baselines",
+        "mines.run",
+        "mines.candidates",
+        "provenance.commit",
+        "provenance.stages",
+        "provenance.config",
+    ],
+)
+def test_missing_result_stops(render_front, results, path):
+    *parents, key = path.split(".")
+    branch = incomplete = copy.deepcopy(results)
+    for parent in parents:
+        branch = branch[parent]
+    del branch[key]
+    with pytest.raises(StageError, match=f"lack a key.*{key}.*make report"):
+        render_front(results=incomplete)
+
+
+def test_headline_needs_a_picture_with_words(render_front, tmp_path):
+    with pytest.raises(StageError, match="no alternative text"):
+        render_front(headline_alt=" ")
+    with pytest.raises(StageError, match=r"gone\.png is missing"):
+        render_front(headline=tmp_path / "gone.png")
+    with pytest.raises(StageError, match="not 'pdf'"):
+        render_front(headline=tmp_path / "headline.pdf")
+
+
+@pytest.fixture
+def chromium() -> None:
+    if find_chromium() is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(INSTALL)
+
+
+@pytest.mark.usefixtures("chromium")
+def test_browser_finds_no_fault(render, render_front, tmp_path):
+    site = tmp_path / "site"
+    render(*FULL)
+    (site / "01_explore.html").write_text((site / "02_dehaze.html").read_text())
+    render(new_markdown_cell("# T"), *FULL[1:], code("f()", show("image/png", PNG), ERROR))
+    (site / "05_find_mines.html").write_text((site / "02_dehaze.html").read_text())
+    render_front()
+    assert check_site(site) == 4
+
+
+@pytest.mark.usefixtures("chromium")
+def test_browser_names_the_faults(tmp_path: Path):
+    (tmp_path / "bad.html").write_text(
+        "<!doctype html><title>T</title><link rel=icon href='data:,'><main><h1>T</h1>"
+        "<img src='https://example.org/a.png'><p style='color: #bbb'>faint</p>"
+        "<p style='width: 900px'>wide</p><a href='gone.html'>x</a><a href='#gone'>y</a></main>"
+        "<script>throw Error('oops')</script>"
+    )
+    with pytest.raises(AssertionError) as error:
+        check_site(tmp_path)
+    for fault in (
+        "no lang",
+        "asks for https://example.org/a.png",
+        "not drawn",
+        "no alternative text",
+        "contrast 1.9: faint",
+        "wider than the 360 px window",
+        "link to gone.html",
+        "link to section #gone",
+        "oops",
+    ):
+        assert fault in str(error.value)
+
+
+@pytest.mark.usefixtures("chromium")
+def test_one_button_unfolds_all_code(render, tmp_path):
+    render(*FULL)
+    with open_browser() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto((tmp_path / "site" / "02_dehaze.html").as_uri())
+        folded = page.locator("details.code:not([open])")
+        assert folded.count() == 4
+        page.get_by_role("button", name="Unfold all code").click()
+        assert folded.count() == 0
+        page.get_by_role("button", name="Fold all code").click()
+        assert folded.count() == 4
