@@ -126,7 +126,7 @@ def draw_sheet(chips: list[np.ndarray], tags: list[str]) -> np.ndarray:
         found = [i for i, labels in enumerate(tags) if set(kind.split()) <= set(labels.split())]
         for i in rng.permutation(found)[:3]:
             versions = [chips[i], *(haze.remove_haze(chips[i], method=m) for m in haze.METHODS)]
-            versions += [haze.remove_haze(chips[i], method="boundary", clahe=True)]
+            versions += [haze.remove_haze(chips[i], method="boundary_constraint", clahe=True)]
             small = [cv2.resize(v, (SHEET_PX,) * 2, interpolation=cv2.INTER_AREA) for v in versions]
             rows.append(np.hstack([np.pad(v, ((1, 1), (1, 1), (0, 0))) for v in small]))
     title = np.full((22, rows[0].shape[1], 3), 255, np.uint8)

@@ -26,15 +26,20 @@ from planet_lib.features.trees import predict_with_trees
 from planet_lib.synthetic import write_dataset
 
 INPUTS = {  # method, CLAHE, and what the learner is shown
-    "raw": ("boundary", False, "raw"),
-    "origin": ("origin", False, "dehazed"),
-    "origin + CLAHE": ("origin", True, "dehazed"),
+    "raw": ("boundary_constraint", False, "raw"),
+    "pixelwise_dark_channel": ("pixelwise_dark_channel", False, "dehazed"),
+    "origin + CLAHE": ("pixelwise_dark_channel", True, "dehazed"),
     "dark channel": ("dark_channel", False, "dehazed"),
-    "boundary": ("boundary", False, "dehazed"),
-    "boundary + CLAHE": ("boundary", True, "dehazed"),
-    "raw and boundary": ("boundary", False, "both"),
+    "boundary_constraint": ("boundary_constraint", False, "dehazed"),
+    "boundary + CLAHE": ("boundary_constraint", True, "dehazed"),
+    "raw and boundary": ("boundary_constraint", False, "both"),
 }
-NETWORK_INPUTS = ("raw", "dark channel", "boundary", "raw and boundary")  # for time's sake
+NETWORK_INPUTS = (
+    "raw",
+    "dark channel",
+    "boundary_constraint",
+    "raw and boundary",
+)  # for time's sake
 FEWEST_CHIPS = 5  # of a label that is shown
 RESAMPLES = 500
 NETWORK = {

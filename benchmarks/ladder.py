@@ -70,7 +70,7 @@ def make_run(folder: Path) -> Path:
     """Make synthetic chips and train the ensemble on them."""
     write_dataset(folder / "chips", chips=200, unlabelled=0, seed=0, enrich=0.3)
     store_chips(folder / "chips", folder / "run", source="synthetic chips", seed=0)
-    store_haze_free(folder / "run", method="boundary", clahe=False)
+    store_haze_free(folder / "run", method="boundary_constraint", clahe=False)
     train_ensemble(folder / "run", epochs=EPOCHS, seeds=1, seed=0, on_fit=print)
     return folder / "run"
 

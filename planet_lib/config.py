@@ -40,7 +40,7 @@ class Synthetic(Section):
 class Haze(Section):
     """How the haze-free chips are made."""
 
-    method: Literal["boundary", "dark_channel", "origin"]
+    method: Literal["boundary_constraint", "dark_channel", "pixelwise_dark_channel"]
     clahe: Annotated[bool, Field(description="whether histogram equalisation follows")]
 
 

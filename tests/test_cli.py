@@ -46,7 +46,7 @@ MISTAKES = [
     (("store", "empty", "run", "--source", "s", "--seed", "x"), 2, "invalid int value: 'x'"),
     (("describe", "run"), 1, "run/data/raw.npy: not there yet; run 'make report' first"),
     (("describe", "runs/mine"), 1, "run 'make report NAME=mine' first"),
-    (("dehaze", "run", "--method", "origin"), 1, "run/data/raw.npy: not there yet"),
+    (("dehaze", "run", "--method", "pixelwise_dark_channel"), 1, "run/data/raw.npy: not there yet"),
     (("dehaze", "run", "--method", "guess"), 2, "argument --method: invalid choice: 'guess'"),
     (("execute", "missing.ipynb", "r/n/x.ipynb", "{}"), 1, "missing.ipynb: No such file"),
     (("execute", "book.ipynb", "r/n/x.ipynb", '{"sise": 1}'), 1, "did you mean 'size'?"),

@@ -1,6 +1,6 @@
 """What the origin of this report reached, to compare with."""
 
-ORIGIN_F2 = {
+PUBLISHED_F2 = {
     "clear": 0.966,
     "partly_cloudy": 0.852,
     "haze": 0.651,

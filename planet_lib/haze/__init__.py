@@ -5,10 +5,10 @@ by the transmission t, and the airlight A that the haze scatters in its place. T
 they guess A and t.
 """
 
-from planet_lib.haze.boundary import (
-    dehaze_boundary,
-    estimate_airlight_boundary,
-    estimate_transmission_boundary,
+from planet_lib.haze.boundary_constraint import (
+    dehaze_boundary_constraint,
+    estimate_airlight_boundary_constraint,
+    estimate_transmission_boundary_constraint,
 )
 from planet_lib.haze.contrast import equalize_contrast
 from planet_lib.haze.dark_channel import (
@@ -21,10 +21,10 @@ from planet_lib.haze.dark_channel import (
     refine_transmission,
 )
 from planet_lib.haze.methods import METHODS, Method, find_method, remove_haze
-from planet_lib.haze.origin import (
-    dehaze_origin,
-    estimate_airlight_origin,
-    estimate_transmission_origin,
+from planet_lib.haze.pixelwise_dark_channel import (
+    dehaze_pixelwise,
+    estimate_airlight_pixelwise,
+    estimate_transmission_pixelwise,
     measure_haziness,
 )
 from planet_lib.haze.scene import remove_haze_in_tiles
@@ -33,17 +33,17 @@ __all__ = [
     "METHODS",
     "Method",
     "compute_dark_channel",
-    "dehaze_boundary",
+    "dehaze_boundary_constraint",
     "dehaze_dark_channel",
-    "dehaze_origin",
+    "dehaze_pixelwise",
     "equalize_contrast",
-    "estimate_airlight_boundary",
+    "estimate_airlight_boundary_constraint",
     "estimate_airlight_dark_channel",
-    "estimate_airlight_origin",
+    "estimate_airlight_pixelwise",
     "estimate_coarse_transmission",
-    "estimate_transmission_boundary",
+    "estimate_transmission_boundary_constraint",
     "estimate_transmission_dark_channel",
-    "estimate_transmission_origin",
+    "estimate_transmission_pixelwise",
     "find_method",
     "measure_haziness",
     "recover_radiance",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planet_lib.haze import boundary, dark_channel, origin
+from planet_lib.haze import boundary_constraint, dark_channel, pixelwise_dark_channel
 from planet_lib.haze.contrast import equalize_contrast
 
 
@@ -32,11 +32,11 @@ class Method:
 
 
 METHODS = {
-    "boundary": Method(
-        boundary.estimate_airlight_boundary,
-        boundary.estimate_transmission_boundary,
-        boundary.dehaze_boundary,
-        boundary.REACH_PX,
+    "boundary_constraint": Method(
+        boundary_constraint.estimate_airlight_boundary_constraint,
+        boundary_constraint.estimate_transmission_boundary_constraint,
+        boundary_constraint.dehaze_boundary_constraint,
+        boundary_constraint.REACH_PX,
     ),
     "dark_channel": Method(
         dark_channel.estimate_airlight_dark_channel,
@@ -44,11 +44,11 @@ METHODS = {
         dark_channel.dehaze_dark_channel,
         dark_channel.REACH_PX,
     ),
-    "origin": Method(
-        origin.estimate_airlight_origin,
-        origin.estimate_transmission_origin,
-        origin.dehaze_origin,
-        origin.REACH_PX,
+    "pixelwise_dark_channel": Method(
+        pixelwise_dark_channel.estimate_airlight_pixelwise,
+        pixelwise_dark_channel.estimate_transmission_pixelwise,
+        pixelwise_dark_channel.dehaze_pixelwise,
+        pixelwise_dark_channel.REACH_PX,
     ),
 }
 
@@ -63,7 +63,7 @@ def find_method(name: str) -> Method:
 def remove_haze(
     image: np.ndarray,
     *,
-    method: str = "boundary",
+    method: str = "boundary_constraint",
     clahe: bool = False,
     airlight: np.ndarray | float | None = None,
 ) -> np.ndarray:
@@ -74,8 +74,8 @@ def remove_haze(
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255. It is not changed.
     method : str
-        A name in `METHODS`: ``"boundary"`` for `dehaze_boundary`, ``"dark_channel"`` for
-        `dehaze_dark_channel` or ``"origin"`` for `dehaze_origin`.
+        A name in `METHODS`: ``"boundary_constraint"`` for `dehaze_boundary_constraint`, ``"dark_channel"`` for
+        `dehaze_dark_channel` or ``"pixelwise_dark_channel"`` for `dehaze_pixelwise`.
     clahe : bool
         Whether `equalize_contrast` follows.
     airlight : ndarray of shape (3,) or float, optional

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 
 from planet_lib.files import map_over_cores
-from planet_lib.haze.boundary import BLOCK_PX
+from planet_lib.haze.boundary_constraint import BLOCK_PX
 from planet_lib.haze.checks import check_image
 from planet_lib.haze.contrast import equalize_contrast
 from planet_lib.haze.methods import Method, find_method
@@ -15,7 +15,11 @@ TILE_PX = 1024
 
 
 def remove_haze_in_tiles(
-    scene: np.ndarray, *, method: str = "boundary", clahe: bool = False, tile_px: int = TILE_PX
+    scene: np.ndarray,
+    *,
+    method: str = "boundary_constraint",
+    clahe: bool = False,
+    tile_px: int = TILE_PX,
 ) -> np.ndarray:
     """Remove the haze of a scene in tiles, on all cores, with the result of `remove_haze`.
 

@@ -16,7 +16,7 @@ from planet_lib.networks.safety import refuse_code
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Folder of the ResNet that was trained on synthetic chips alone."""
-ORIGIN_FILES = {
+PUBLISHED_FILES = {
     "cnn": "b00_cnn.h5",
     "densenet": "b01_dense121.h5",
     "densenet121": "b01_dense121.h5",
@@ -45,8 +45,8 @@ def save_model(model: keras.Model, folder: Path) -> list[Path]:
         The disk is full.
     """
     files = [folder / "model.keras"]
-    if model.name in ORIGIN_FILES:
-        files.append(folder / ORIGIN_FILES[model.name])
+    if model.name in PUBLISHED_FILES:
+        files.append(folder / PUBLISHED_FILES[model.name])
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)  # Keras warns that HDF5 is an old format

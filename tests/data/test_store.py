@@ -188,7 +188,7 @@ def test_store_needs_no_posix_fallocate(dataset, tmp_path, monkeypatch):
 
 
 def test_both_inputs_have_the_channels_of_both_stores(stored_run):
-    store_haze_free(stored_run, method="origin", clahe=False)
+    store_haze_free(stored_run, method="pixelwise_dark_channel", clahe=False)
     raw, dehazed = open_store(stored_run, "raw"), open_store(stored_run, "dehazed")
     both = open_input(stored_run, "both")
     assert (len(both), both.shape) == (14, (14, 256, 256, 6))
@@ -202,7 +202,8 @@ def test_unknown_input_lists_the_allowed(stored_run):
 
 
 @pytest.mark.parametrize(
-    ("method", "clahe"), [("boundary", False), ("dark_channel", False), ("origin", True)]
+    ("method", "clahe"),
+    [("boundary_constraint", False), ("dark_channel", False), ("pixelwise_dark_channel", True)],
 )
 def test_haze_free_rows_equal_the_method_chip_by_chip(stored_run, method, clahe):
     store_haze_free(stored_run, method=method, clahe=clahe)
@@ -344,7 +345,7 @@ def test_data_set_without_tiffs_has_no_agreement_to_show(stored_run):
 
 
 def test_store_as_it_was_written_is_kept(stored_run):
-    store_haze_free(stored_run, method="origin", clahe=False)
+    store_haze_free(stored_run, method="pixelwise_dark_channel", clahe=False)
     assert discard_changed_stores(stored_run) == []
     open_store(stored_run, "raw"), open_store(stored_run, "dehazed")
 
@@ -358,7 +359,7 @@ def test_store_with_left_out_chips_is_kept(dataset, tmp_path):
 
 @pytest.mark.parametrize("spoil", ["change", "delete", "cut", "forget"])
 def test_changed_or_half_written_store_is_discarded(stored_run, spoil):
-    store_haze_free(stored_run, method="origin", clahe=False)
+    store_haze_free(stored_run, method="pixelwise_dark_channel", clahe=False)
     raw = stored_run / "data" / "raw.npy"
     if spoil == "change":
         time.sleep(0.02)  # the clock of files is coarser than the processor's

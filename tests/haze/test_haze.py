@@ -23,7 +23,7 @@ EXTREMES = {
 
 
 def dehaze_by_loop(image: np.ndarray) -> np.ndarray:
-    """Remove haze pixel by pixel, the reference that `haze.dehaze_origin` equals to the bit."""
+    """Remove haze pixel by pixel, the reference that `haze.dehaze_pixelwise` equals to the bit."""
     bgr = image[..., ::-1].copy()
     height, width, _ = bgr.shape
     gray = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
@@ -77,7 +77,7 @@ def test_dehaze_origin_equals_the_loop_at_ties_and_borders(shape, levels):
     rng = np.random.default_rng(levels)
     for lowest in (1, 256 - levels):
         image = rng.integers(lowest, lowest + levels, (*shape, 3), dtype=np.uint8)
-        np.testing.assert_array_equal(haze.dehaze_origin(image), dehaze_by_loop(image))
+        np.testing.assert_array_equal(haze.dehaze_pixelwise(image), dehaze_by_loop(image))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -85,18 +85,18 @@ def test_dehaze_origin_equals_the_loop_on_smooth_colours(seed):
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)
     image = cv2.resize(coarse, (61, 45), interpolation=cv2.INTER_CUBIC)
-    np.testing.assert_array_equal(haze.dehaze_origin(image), dehaze_by_loop(image))
+    np.testing.assert_array_equal(haze.dehaze_pixelwise(image), dehaze_by_loop(image))
 
 
 def test_dehaze_origin_equals_the_loop_on_more_pixels_than_float32_can_number():
     image = np.random.default_rng(0).integers(1, 5, (3, 22_000, 3), dtype=np.uint8) * np.uint8(60)
-    np.testing.assert_array_equal(haze.dehaze_origin(image), dehaze_by_loop(image))
+    np.testing.assert_array_equal(haze.dehaze_pixelwise(image), dehaze_by_loop(image))
 
 
 @pytest.mark.parametrize("colour", [(90, 90, 90), (10, 200, 90), (255, 0, 255), (255, 255, 255)])
 def test_dehaze_origin_equals_the_loop_on_one_colour(colour):
     image = np.full((25, 23, 3), colour, np.uint8)
-    np.testing.assert_array_equal(haze.dehaze_origin(image), dehaze_by_loop(image))
+    np.testing.assert_array_equal(haze.dehaze_pixelwise(image), dehaze_by_loop(image))
 
 
 @pytest.mark.skipif(not REAL_CHIPS.is_dir(), reason="the real sample is not beside the project")
@@ -104,21 +104,21 @@ def test_dehaze_origin_equals_the_loop_on_real_chips():
     paths = sorted(REAL_CHIPS.glob("*.jpg"))
     for path in paths[::250]:
         image = cv2.imread(str(path))[..., ::-1]
-        np.testing.assert_array_equal(haze.dehaze_origin(image), dehaze_by_loop(image))
+        np.testing.assert_array_equal(haze.dehaze_pixelwise(image), dehaze_by_loop(image))
     for path in paths[::35]:
         image = cv2.imread(str(path))[100:160, 80:150, ::-1]
-        np.testing.assert_array_equal(haze.dehaze_origin(image), dehaze_by_loop(image))
+        np.testing.assert_array_equal(haze.dehaze_pixelwise(image), dehaze_by_loop(image))
 
 
 def test_origin_steps_compose_to_dehaze_origin():
     image = add_haze(make_radiance(), np.full((128, 128), 0.6), np.array([220, 215, 210]))
-    airlight = haze.estimate_airlight_origin(image)
-    transmission = haze.estimate_transmission_origin(image, airlight)
+    airlight = haze.estimate_airlight_pixelwise(image)
+    transmission = haze.estimate_transmission_pixelwise(image, airlight)
     assert transmission.min() >= 0.55
     assert transmission.max() <= 1
     radiance = (image - airlight) / transmission[..., np.newaxis] + airlight
     expected = np.clip(radiance, 0, 255).astype(np.uint8)
-    np.testing.assert_array_equal(haze.dehaze_origin(image), expected)
+    np.testing.assert_array_equal(haze.dehaze_pixelwise(image), expected)
 
 
 def test_airlight_origin_is_the_lightest_gray_where_the_darkest_channel_is_brightest():
@@ -126,10 +126,10 @@ def test_airlight_origin_is_the_lightest_gray_where_the_darkest_channel_is_brigh
     image[0, 0] = 60, 60, 10
     image[1, 1] = 255, 255, 50
     image[2, 2] = 100, 100, 100
-    assert haze.estimate_airlight_origin(image) == 100
+    assert haze.estimate_airlight_pixelwise(image) == 100
 
 
-@pytest.mark.parametrize("method", ["origin", "dark_channel"])
+@pytest.mark.parametrize("method", ["pixelwise_dark_channel", "dark_channel"])
 @pytest.mark.parametrize("level", [0, 1, 90, 255])
 def test_gray_image_of_one_level_is_unchanged(method, level):
     image = np.full((40, 33, 3), level, np.uint8)
@@ -179,7 +179,9 @@ def test_haze_free_image_is_nearly_unchanged_by_dark_channel():
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize(("method", "gain_db"), [("dark_channel", 7), ("origin", 3)])
+@pytest.mark.parametrize(
+    ("method", "gain_db"), [("dark_channel", 7), ("pixelwise_dark_channel", 3)]
+)
 def test_known_haze_is_removed_from_a_view_with_depth(seed, method, gain_db):
     radiance, transmission = make_radiance(seed), make_transmission()
     image = add_haze(radiance, transmission, np.array([215, 210, 205]))
@@ -302,7 +304,7 @@ def test_boundary_comes_nearer_to_the_truth_than_the_dark_channel(synthetic_chip
         if "cloudy" not in chip.tags and 0.3 < chip.transmission.mean() < 0.9
     ]
     assert len(hazy) > 20
-    gains = measure_gains(hazy, "boundary")
+    gains = measure_gains(hazy, "boundary_constraint")
     assert np.median(gains) > 8
     assert np.median(gains - measure_gains(hazy, "dark_channel")) > 3
 
@@ -311,35 +313,37 @@ def test_boundary_estimates_the_transmission(synthetic_chips):
     seen = [chip for chip in synthetic_chips if chip.transmission.min() > 0.3]
     errors = []
     for chip in seen:
-        airlight = haze.estimate_airlight_boundary(chip.image)
-        estimated = haze.estimate_transmission_boundary(chip.image, airlight)
+        airlight = haze.estimate_airlight_boundary_constraint(chip.image)
+        estimated = haze.estimate_transmission_boundary_constraint(chip.image, airlight)
         errors.append(np.abs(estimated - chip.transmission).mean())
     assert np.median(errors) < 0.06
 
 
 def test_boundary_changes_a_chip_without_haze_less_than_the_dark_channel(synthetic_chips):
-    changes = {"boundary": [], "dark_channel": []}
+    changes = {"boundary_constraint": [], "dark_channel": []}
     for chip in synthetic_chips:
         radiance = np.rint(chip.radiance * 255).astype(np.uint8)
         for method, seen in changes.items():
             cleaned = haze.remove_haze(radiance, method=method).astype(int)
             seen.append(np.abs(cleaned - radiance).mean())
-    assert np.median(changes["boundary"]) < 3
-    assert np.mean(changes["boundary"]) < 0.6 * np.mean(changes["dark_channel"])
+    assert np.median(changes["boundary_constraint"]) < 3
+    assert np.mean(changes["boundary_constraint"]) < 0.6 * np.mean(changes["dark_channel"])
 
 
 def test_boundary_leaves_overcast_as_it_is():
     rng = np.random.default_rng(0)
     overcast = rng.integers(195, 225, (256, 256, 3), dtype=np.uint8)
-    np.testing.assert_allclose(haze.dehaze_boundary(overcast).astype(int), overcast, atol=1)
+    np.testing.assert_allclose(
+        haze.dehaze_boundary_constraint(overcast).astype(int), overcast, atol=1
+    )
 
 
 def test_boundary_blackens_no_cloud_and_casts_no_halo():
     airlight = np.float32([160, 163, 158])
     image = add_haze(make_radiance(side=256), np.full((256, 256), 0.7), airlight)
-    without = haze.dehaze_boundary(image)
+    without = haze.dehaze_boundary_constraint(image)
     cv2.circle(image, (128, 128), 30, (235, 236, 233), -1)
-    cleaned = haze.dehaze_boundary(image, airlight=airlight).astype(int)
+    cleaned = haze.dehaze_boundary_constraint(image, airlight=airlight).astype(int)
     distance = np.hypot(*(np.indices((256, 256)) - 128))
     assert cleaned[distance < 30].min() >= 230
     np.testing.assert_allclose(cleaned[distance > 31], without[distance > 31], atol=8)
@@ -348,23 +352,25 @@ def test_boundary_blackens_no_cloud_and_casts_no_halo():
 def test_boundary_keeps_the_colour_of_bright_ground():
     image = make_radiance(side=256) // 2
     image[60:130, 60:130] = 190, 150, 110
-    sand = haze.dehaze_boundary(image)[90, 90].astype(int)
+    sand = haze.dehaze_boundary_constraint(image)[90, 90].astype(int)
     np.testing.assert_allclose(sand, [190, 150, 110], atol=12)
 
 
 def test_boundary_takes_the_airlight_from_clouds_that_are_brighter_than_overcast():
     image = make_radiance()
-    overcast = haze.estimate_airlight_boundary(image)
+    overcast = haze.estimate_airlight_boundary_constraint(image)
     image[32:64, 48:80] = 250, 240, 230
-    np.testing.assert_array_equal(haze.estimate_airlight_boundary(image), [250, 240, 230])
+    np.testing.assert_array_equal(
+        haze.estimate_airlight_boundary_constraint(image), [250, 240, 230]
+    )
     image[32:64, 48:80] = 250, 240, 10
-    np.testing.assert_array_equal(haze.estimate_airlight_boundary(image), overcast)
+    np.testing.assert_array_equal(haze.estimate_airlight_boundary_constraint(image), overcast)
 
 
 @pytest.mark.parametrize("airlight", [[160, 20, 160], [0, 0, 0], [np.nan] * 3])
 def test_airlight_as_dark_as_shadows_is_refused(airlight):
     with pytest.raises(ValueError, match=r"airlight is .*; allowed: above"):
-        haze.dehaze_boundary(make_radiance(), airlight=np.array(airlight))
+        haze.dehaze_boundary_constraint(make_radiance(), airlight=np.array(airlight))
 
 
 @pytest.mark.parametrize("tile_px", [64, 200, 1024])

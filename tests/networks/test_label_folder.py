@@ -44,7 +44,7 @@ def test_pretrained_network_knows_the_weather_of_chips_it_never_saw(chips, table
 def test_answers_are_those_of_the_network_on_what_its_card_says(chips, table):
     name = table.index[0]
     chip = read_chip(chips / "train-jpg" / f"{name}.jpg")
-    both = np.concatenate([chip, remove_haze(chip, method="boundary")], axis=-1)
+    both = np.concatenate([chip, remove_haze(chip, method="boundary_constraint")], axis=-1)
     network = load_model(PRETRAINED / "model.keras")
     answer = predict_chips(network, both[None], image_px=network.input_shape[1])
     expected = decode_labels(resolve_cloudy(answer >= 0.2, answer))[0]

@@ -95,7 +95,9 @@ def test_missing_package_is_one_line_with_the_command(tmp_path, monkeypatch, mis
 def trained(tmp_path_factory) -> Path:
     run_dir = write_store(tmp_path_factory.mktemp("trained"))
     shutil.copyfile(run_dir / "data" / "raw.npy", run_dir / "data" / "dehazed.npy")
-    (run_dir / "data" / "dehazed.json").write_text('{"method": "boundary", "clahe": true}')
+    (run_dir / "data" / "dehazed.json").write_text(
+        '{"method": "boundary_constraint", "clahe": true}'
+    )
     train(run_dir, epochs=1, options=SMALLEST)
     train(run_dir, epochs=1, options=SMALLEST, input_mode="both")
     return run_dir
@@ -124,7 +126,7 @@ def test_card_holds_what_the_use_of_a_network_needs(trained):
 
 def test_card_says_how_the_haze_free_picture_is_made(trained):
     card = read_card(trained / "models" / "densenet-both")
-    assert card["haze"] == {"method": "boundary", "clahe": True}
+    assert card["haze"] == {"method": "boundary_constraint", "clahe": True}
     assert card["input"]["pictures"] == ["raw", "dehazed"]
     assert card["input"]["channels"] == 6
 

@@ -12,8 +12,18 @@ from planet_lib.data.labels import WEATHER
 from planet_lib.evaluation.haze_truth import STRENGTHS
 from planet_lib.report.figures.style import FOREST, MUTED, OCHRE, PLUM, draw_chip, make_figure
 
-METHOD_COLOURS = {"as taken": MUTED, "origin": PLUM, "dark_channel": OCHRE, "boundary": FOREST}
-METHOD_MARKERS = {"as taken": "|", "origin": "s", "dark_channel": "D", "boundary": "o"}
+METHOD_COLOURS = {
+    "as taken": MUTED,
+    "pixelwise_dark_channel": PLUM,
+    "dark_channel": OCHRE,
+    "boundary_constraint": FOREST,
+}
+METHOD_MARKERS = {
+    "as taken": "|",
+    "pixelwise_dark_channel": "s",
+    "dark_channel": "D",
+    "boundary_constraint": "o",
+}
 LIVE_PX = 384  # side of a chip beside the sliders
 TRUTH_MEASURES = {
     "psnr_db": "PSNR (dB)\nmore is better",

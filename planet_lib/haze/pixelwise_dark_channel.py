@@ -11,13 +11,13 @@ import numpy as np
 
 from planet_lib.haze.checks import check_image
 
-ORIGIN_WINDOW_PX = 20
-ORIGIN_OMEGA = 0.95
-ORIGIN_T0 = 0.55
-REACH_PX = ORIGIN_WINDOW_PX // 2
+PIXELWISE_WINDOW_PX = 20
+PIXELWISE_OMEGA = 0.95
+PIXELWISE_T0 = 0.55
+REACH_PX = PIXELWISE_WINDOW_PX // 2
 
 
-def dehaze_origin(image: np.ndarray, *, airlight: float | None = None) -> np.ndarray:
+def dehaze_pixelwise(image: np.ndarray, *, airlight: float | None = None) -> np.ndarray:
     """Remove haze as the origin does, to the bit.
 
     The origin cites the dark channel prior, but takes a pixel's own value where the prior takes the
@@ -28,19 +28,19 @@ def dehaze_origin(image: np.ndarray, *, airlight: float | None = None) -> np.nda
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255.
     airlight : float, optional
-        0 to 255; `estimate_airlight_origin` of the image by default.
+        0 to 255; `estimate_airlight_pixelwise` of the image by default.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255, truncated.
     """
-    table = _tabulate_radiance(estimate_airlight_origin(image) if airlight is None else airlight)
+    table = _tabulate_radiance(estimate_airlight_pixelwise(image) if airlight is None else airlight)
     row = _find_dark_values(image).astype(np.uint16) << 8
     return cv2.merge([np.take(table, row | plane) for plane in cv2.split(image)])
 
 
-def estimate_airlight_origin(image: np.ndarray) -> float:
+def estimate_airlight_pixelwise(image: np.ndarray) -> float:
     """Estimate the airlight as the origin does.
 
     Parameters
@@ -62,7 +62,7 @@ def estimate_airlight_origin(image: np.ndarray) -> float:
     return float(gray[plane == plane.max()].max())
 
 
-def estimate_transmission_origin(image: np.ndarray, airlight: float) -> np.ndarray:
+def estimate_transmission_pixelwise(image: np.ndarray, airlight: float) -> np.ndarray:
     """Estimate the transmission as the origin does.
 
     Parameters
@@ -70,7 +70,7 @@ def estimate_transmission_origin(image: np.ndarray, airlight: float) -> np.ndarr
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255.
     airlight : float
-        As `estimate_airlight_origin` returns it. At 0, where the origin divides by zero, there is
+        As `estimate_airlight_pixelwise` returns it. At 0, where the origin divides by zero, there is
         no haze.
 
     Returns
@@ -94,10 +94,10 @@ def measure_haziness(image: np.ndarray) -> tuple[float, float]:
     haziness : float
         0 (clear) to about 1 (hazy), and 0 where the airlight is 0.
     airlight : float
-        As `estimate_airlight_origin` returns it.
+        As `estimate_airlight_pixelwise` returns it.
     """
     image = check_image(image)
-    airlight = estimate_airlight_origin(image)
+    airlight = estimate_airlight_pixelwise(image)
     if airlight == 0:
         return 0.0, airlight
     planes = cv2.split(image)
@@ -120,8 +120,8 @@ def _find_dark_values(image: np.ndarray) -> np.ndarray:
     floating, integer = (np.float32, np.int32) if pixels <= 2**16 else (np.float64, np.int64)
     position = np.arange(pixels, dtype=integer).reshape(smallest.shape)
     key = smallest * floating(pixels) + position.astype(floating)
-    window = np.ones((ORIGIN_WINDOW_PX, ORIGIN_WINDOW_PX), np.uint8)
-    anchor = (ORIGIN_WINDOW_PX // 2, ORIGIN_WINDOW_PX // 2)
+    window = np.ones((PIXELWISE_WINDOW_PX, PIXELWISE_WINDOW_PX), np.uint8)
+    anchor = (PIXELWISE_WINDOW_PX // 2, PIXELWISE_WINDOW_PX // 2)
     first = cv2.erode(key, window, anchor=anchor).astype(integer) % integer(pixels)
     channel = np.select([blue == smallest, green == smallest], [0, 1], default=2)
     return np.take(planes, np.take(channel, first) * pixels + position)
@@ -131,7 +131,7 @@ def _tabulate_transmission(airlight: float) -> np.ndarray:
     """Tabulate the origin's transmission over the 256 values of the window's channel."""
     if airlight == 0:
         return np.ones(256)
-    return np.maximum(1 - ORIGIN_OMEGA * np.arange(256) / airlight, ORIGIN_T0)
+    return np.maximum(1 - PIXELWISE_OMEGA * np.arange(256) / airlight, PIXELWISE_T0)
 
 
 @cache

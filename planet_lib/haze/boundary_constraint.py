@@ -39,7 +39,7 @@ REACH_PX = BLOCK_PX * (2 * (CLOSING_BLOCKS // 2) + SMOOTHING_REACH_BLOCKS + 1)
 NO_WEIGHT = 1e-3  # of a transmission of 1, which stands where there are only clouds
 
 
-def dehaze_boundary(
+def dehaze_boundary_constraint(
     image: np.ndarray, *, airlight: np.ndarray | None = None, t0: float = T0
 ) -> np.ndarray:
     """Remove haze by a lower bound of the radiance and a smooth transmission.
@@ -52,7 +52,7 @@ def dehaze_boundary(
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255.
     airlight : ndarray of shape (3,), float, optional
-        RGB, above 6, 20 and 18 and up to 255; `estimate_airlight_boundary` of the image by default.
+        RGB, above 6, 20 and 18 and up to 255; `estimate_airlight_boundary_constraint` of the image by default.
     t0 : float
         Lower bound of the transmission, above 0 and up to 1. Denser haze stays in part, where its
         removal would show little but noise.
@@ -67,11 +67,13 @@ def dehaze_boundary(
     [1]_ and [2]_ of the module.
     """
     check_share("t0", t0)
-    light = estimate_airlight_boundary(image) if airlight is None else airlight
-    return recover_radiance(image, estimate_transmission_boundary(image, light), light, t0=t0)
+    light = estimate_airlight_boundary_constraint(image) if airlight is None else airlight
+    return recover_radiance(
+        image, estimate_transmission_boundary_constraint(image, light), light, t0=t0
+    )
 
 
-def estimate_airlight_boundary(image: np.ndarray) -> np.ndarray:
+def estimate_airlight_boundary_constraint(image: np.ndarray) -> np.ndarray:
     """Estimate the airlight: that of an overcast chip, or of brighter clouds where there are any.
 
     Parameters
@@ -94,7 +96,9 @@ def estimate_airlight_boundary(image: np.ndarray) -> np.ndarray:
     return np.maximum(cloud.mean(axis=(0, 1), dtype=np.float32), overcast)
 
 
-def estimate_transmission_boundary(image: np.ndarray, airlight: np.ndarray) -> np.ndarray:
+def estimate_transmission_boundary_constraint(
+    image: np.ndarray, airlight: np.ndarray
+) -> np.ndarray:
     """Estimate the least transmission that leaves no channel darker than ground can be, smoothly.
 
     Parameters
