@@ -130,7 +130,7 @@ def draw_sheet(chips: list[np.ndarray], tags: list[str]) -> np.ndarray:
             small = [cv2.resize(v, (SHEET_PX,) * 2, interpolation=cv2.INTER_AREA) for v in versions]
             rows.append(np.hstack([np.pad(v, ((1, 1), (1, 1), (0, 0))) for v in small]))
     title = np.full((22, rows[0].shape[1], 3), 255, np.uint8)
-    names = ("as taken", *(name.replace("_", " ") for name in haze.METHODS), "boundary + CLAHE")
+    names = ("as taken", *haze.METHODS, "boundary_constraint + CLAHE")
     for column, name in enumerate(names):
         place = (4 + column * (SHEET_PX + 2), 15)
         cv2.putText(title, name, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0,) * 3, 1, cv2.LINE_AA)

@@ -28,17 +28,17 @@ from planet_lib.synthetic import write_dataset
 INPUTS = {  # method, CLAHE, and what the learner is shown
     "raw": ("boundary_constraint", False, "raw"),
     "pixelwise_dark_channel": ("pixelwise_dark_channel", False, "dehazed"),
-    "origin + CLAHE": ("pixelwise_dark_channel", True, "dehazed"),
-    "dark channel": ("dark_channel", False, "dehazed"),
+    "pixelwise_dark_channel + CLAHE": ("pixelwise_dark_channel", True, "dehazed"),
+    "dark_channel": ("dark_channel", False, "dehazed"),
     "boundary_constraint": ("boundary_constraint", False, "dehazed"),
-    "boundary + CLAHE": ("boundary_constraint", True, "dehazed"),
-    "raw and boundary": ("boundary_constraint", False, "both"),
+    "boundary_constraint + CLAHE": ("boundary_constraint", True, "dehazed"),
+    "raw and boundary_constraint": ("boundary_constraint", False, "both"),
 }
 NETWORK_INPUTS = (
     "raw",
-    "dark channel",
+    "dark_channel",
     "boundary_constraint",
-    "raw and boundary",
+    "raw and boundary_constraint",
 )  # for time's sake
 FEWEST_CHIPS = 5  # of a label that is shown
 RESAMPLES = 500
@@ -172,7 +172,7 @@ def print_worth(truth: np.ndarray, answers: dict[str, np.ndarray]) -> None:
     }
     print("\nmean F2 per chip at threshold 0.2; change against raw, 95 % interval over chips")
     for name, chips in f2.items():
-        print(f"  {name:18s} {chips.mean():.3f}  {_write_change(chips - f2['raw'])}")
+        print(f"  {name:30s} {chips.mean():.3f}  {_write_change(chips - f2['raw'])}")
     weather = find_weather(truth)
     print("\nthe same by weather")
     for index, label in enumerate(WEATHER):
@@ -180,7 +180,7 @@ def print_worth(truth: np.ndarray, answers: dict[str, np.ndarray]) -> None:
         print(f"  {label} ({seen.sum()} chips)")
         for name, chips in f2.items():
             change = _write_change((chips - f2["raw"])[seen])
-            print(f"    {name:18s} {chips[seen].mean():.3f}  {change}")
+            print(f"    {name:30s} {chips[seen].mean():.3f}  {change}")
     print("\naverage precision of each label; change against raw, 95 % interval over chips")
     shown = [k for k in range(len(LABELS)) if truth[:, k].sum() >= FEWEST_CHIPS]
     precision = {name: measure_precision(truth, runs, shown) for name, runs in answers.items()}
@@ -188,12 +188,12 @@ def print_worth(truth: np.ndarray, answers: dict[str, np.ndarray]) -> None:
         print(f"  {LABELS[k]} ({truth[:, k].sum()} chips)")
         for name, sampled in precision.items():
             print(
-                f"    {name:18s} {_write_sampled(sampled[:, column], precision['raw'][:, column])}"
+                f"    {name:30s} {_write_sampled(sampled[:, column], precision['raw'][:, column])}"
             )
     print(f"  mean of these {len(shown)} labels")
     for name, sampled in precision.items():
         mean, raw = (np.nanmean(each, axis=1) for each in (sampled, precision["raw"]))
-        print(f"    {name:18s} {_write_sampled(mean, raw)}")
+        print(f"    {name:30s} {_write_sampled(mean, raw)}")
 
 
 def measure_precision(truth: np.ndarray, runs: np.ndarray, labels: list[int]) -> np.ndarray:

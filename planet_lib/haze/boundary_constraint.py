@@ -52,7 +52,8 @@ def dehaze_boundary_constraint(
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255.
     airlight : ndarray of shape (3,), float, optional
-        RGB, above 6, 20 and 18 and up to 255; `estimate_airlight_boundary_constraint` of the image by default.
+        RGB, above (6, 20, 18) and up to 255. By default it is estimated from the image with
+        `estimate_airlight_boundary_constraint`.
     t0 : float
         Lower bound of the transmission, above 0 and up to 1. Denser haze stays in part, where its
         removal would show little but noise.

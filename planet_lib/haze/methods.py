@@ -74,8 +74,9 @@ def remove_haze(
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255. It is not changed.
     method : str
-        A name in `METHODS`: ``"boundary_constraint"`` for `dehaze_boundary_constraint`, ``"dark_channel"`` for
-        `dehaze_dark_channel` or ``"pixelwise_dark_channel"`` for `dehaze_pixelwise`.
+        A key of `METHODS`: ``"boundary_constraint"`` (`dehaze_boundary_constraint`),
+        ``"dark_channel"`` (`dehaze_dark_channel`) or ``"pixelwise_dark_channel"``
+        (`dehaze_pixelwise`).
     clahe : bool
         Whether `equalize_contrast` follows.
     airlight : ndarray of shape (3,) or float, optional

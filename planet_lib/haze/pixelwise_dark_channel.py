@@ -70,8 +70,8 @@ def estimate_transmission_pixelwise(image: np.ndarray, airlight: float) -> np.nd
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255.
     airlight : float
-        As `estimate_airlight_pixelwise` returns it. At 0, where the origin divides by zero, there is
-        no haze.
+        As `estimate_airlight_pixelwise` returns it. At 0, where the code of 2018 divides by zero,
+        the transmission is 1.
 
     Returns
     -------

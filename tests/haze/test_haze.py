@@ -489,5 +489,5 @@ def test_option_out_of_range_is_refused(name, value):
 
 
 def test_unknown_method_lists_the_allowed():
-    with pytest.raises(ValueError, match="'dcp'; allowed: boundary, dark_channel, origin"):
+    with pytest.raises(ValueError, match="'dcp'; allowed: boundary_constraint, dark_channel, pix"):
         haze.remove_haze(make_radiance(), method="dcp")
