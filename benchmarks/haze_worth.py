@@ -16,10 +16,9 @@ from sklearn.metrics import average_precision_score
 
 from planet_lib.data.haze_free import store_haze_free
 from planet_lib.data.ingest import store_chips
-from planet_lib.data.labels import LABELS, WEATHER, encode_tags
+from planet_lib.data.labels import LABELS, WEATHER, decode_weather, encode_tags
 from planet_lib.data.splits import FOLDS, assign_folds
 from planet_lib.data.store import CATALOGUE, load_catalogue, open_store
-from planet_lib.evaluation.baselines import find_weather
 from planet_lib.evaluation.metrics import F2_THRESHOLD, bootstrap_mean, score_chips
 from planet_lib.features.statistics import describe_chip
 from planet_lib.features.trees import predict_with_trees
@@ -173,7 +172,7 @@ def print_worth(truth: np.ndarray, answers: dict[str, np.ndarray]) -> None:
     print("\nmean F2 per chip at threshold 0.2; change against raw, 95 % interval over chips")
     for name, chips in f2.items():
         print(f"  {name:30s} {chips.mean():.3f}  {_write_change(chips - f2['raw'])}")
-    weather = find_weather(truth)
+    weather = decode_weather(truth)
     print("\nthe same by weather")
     for index, label in enumerate(WEATHER):
         seen = weather == index

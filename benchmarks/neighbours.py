@@ -18,10 +18,9 @@ from scipy import stats
 
 from planet_lib.data.catalogue import COMPETITION_CHIPS, read_catalogue
 from planet_lib.data.chips import CHIP_PX, read_chip
-from planet_lib.data.labels import WEATHER, encode_tags
+from planet_lib.data.labels import WEATHER, decode_weather, encode_tags
 from planet_lib.data.neighbours import DIRECTIONS, find_neighbours, group_chips
 from planet_lib.data.splits import split_chips
-from planet_lib.evaluation.baselines import find_weather
 from planet_lib.evaluation.metrics import F2_THRESHOLD, bound_proportion, score_chips
 from planet_lib.features.statistics import describe_chip
 from planet_lib.features.trees import predict_with_trees
@@ -103,7 +102,7 @@ def check_pairs(pairs: pd.DataFrame, tags: Sequence[str]) -> pd.DataFrame:
     true |= {(i, i + 2, "below") for i in np.flatnonzero(place < 2)}
     true = {pair for pair in true if pair[1] < len(tags)}
     found = set(pairs[["first", "second", "direction"]].itertuples(index=False, name=None))
-    weather = find_weather(encode_tags(tags))
+    weather = decode_weather(encode_tags(tags))
     rows = [
         (WEATHER[weather[pair[0]]], pair[2], pair in true, pair in found) for pair in true | found
     ]
@@ -204,7 +203,7 @@ def print_halves(direction: str, chips: np.ndarray) -> None:
 def compare_labels(pairs: pd.DataFrame, tags: Sequence[str]) -> None:
     """Print how often the chips of a pair agree in their labels, beside chance."""
     encoded = encode_tags(tags)
-    weather = find_weather(encoded)
+    weather = decode_weather(encoded)
     known = np.flatnonzero(weather >= 0)
     rng = np.random.default_rng(0)
     first, second = rng.choice(known, (2, 100_000))
