@@ -26,9 +26,9 @@ from planet_lib.synthetic import synthesize_scene
 SCENES = 50  # of four chips
 ROUNDS = 5
 STORE_CHIPS = (250, 1000, 4000)
-dehaze_by_loop = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "haze" / "test_haze.py"))[
-    "dehaze_by_loop"
-]
+dehaze_by_loop = runpy.run_path(
+    str(Path(__file__).parents[1] / "tests" / "haze" / "haze_examples.py")
+)["dehaze_by_loop"]
 
 
 def dehaze_pixelwise_plainly(image: np.ndarray) -> np.ndarray:
