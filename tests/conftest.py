@@ -40,6 +40,18 @@ def encode(rgb: np.ndarray) -> bytes:
     return data[:marker] + data[marker + 2 + int.from_bytes(data[marker + 2 : marker + 4]) :]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how long the quick and the slow tests took."""
+    seconds = {"quick": 0.0, "slow": 0.0}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds["slow" if "slow" in report.keywords else "quick"] += report.duration
+    terminalreporter.write_line(
+        f"quick tests {seconds['quick']:.0f} s, slow tests {seconds['slow']:.0f} s"
+    )
+
+
 @pytest.fixture(scope="session")
 def paint_chip() -> Callable[[str], np.ndarray]:
     """Give the colours that `dataset` paints the chip of a name with, before JPEG."""
