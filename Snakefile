@@ -1,4 +1,4 @@
-"""The report as a graph: each stage is a command of `planet`, each arrow a file.
+"""The report as a graph: each rule calls one function of the package, each arrow is a file.
 
 `planet report` (behind `make report`) checks the profile, writes it to runs/<name>/report.json and
 runs this file in that folder. By hand:
@@ -11,41 +11,49 @@ import sys
 from pathlib import Path
 
 from planet_lib.config import INPUTS
+from planet_lib.dependencies import PACKAGE, list_dependencies
+from planet_lib.report.contents import list_pages, list_runs
 
-ROOT = Path(workflow.basedir)
-NOTEBOOKS = ROOT / "notebooks"
+ROOT = Path("../..") # from runs/<name>: a repository that is moved stays up to date
 REPORT = ROOT / "reports" / config["name"]
-PLANET = f"{shlex.quote(sys.executable)} -m planet_lib"
 PROFILE = config["profile"]
 SEED = PROFILE["seed"]
 SYNTHETIC = config["data"] is None
 MADE = "synthetic/{chips}-{unlabelled}-{enrich}-{seed}".format(seed=SEED, **PROFILE["synthetic"])
-DATA = MADE if SYNTHETIC else config["data"]
-RUNS = [f"{network}-{kind}" for network in PROFILE["networks"] for kind in PROFILE["inputs"]]
-ENSEMBLE = PROFILE["ensemble"]
-PAGES = [
-    "01_explore",
-    "02_dehaze",
-    *(f"03_train-{run}" for run in RUNS),
-    *(["03_ensemble"] if ENSEMBLE else []),
-    "04_evaluate",
-    "05_find_mines",
-]
-ANSWERS = RUNS + (["ensemble-both"] if ENSEMBLE else [])
+SITE = {
+    "site": [
+        {"title": page.title, "href": page.href, "summary": page.summary}
+        for page in list_pages(PROFILE)
+    ],
+    "report": config["name"],
+    "data_note": "synthetic chips" if SYNTHETIC else f"the chips of {config['source']}",
+    "synthetic": SYNTHETIC,
+}
+STAGE = f"exec 2>&1; {shlex.quote(sys.executable)} -m planet_lib.report.stage"
+EXECUTE = f"{STAGE} planet_lib.report.execute:execute_notebook"
+RENDER = f"{STAGE} planet_lib.report.pages:render_page"
 
 
-def library(*names):
-    """The package's own files that a stage's result depends on."""
-    return [str(ROOT / "planet_lib" / name) for name in names]
+def code(*entries):
+    """Modules and notebooks that a rule runs, with all files of the package they depend on."""
+    paths = [PACKAGE.parent / entry for entry in ("planet_lib/report/stage.py", *entries)]
+    return [str(ROOT / file.relative_to(PACKAGE.parent)) for file in list_dependencies(*paths)]
 
 
-def arguments(**values):
-    """A notebook's parameters as JSON, its run folder among them."""
-    return json.dumps({"run_dir": f"../runs/{config['name']}"} | values)
+def notebook(name):
+    """The code of a rule that executes a notebook."""
+    return code("planet_lib/report/execute.py", f"notebooks/{name}.ipynb")
 
 
-SYNTHETIC_CHIPS = sorted(str(path) for path in (ROOT / "planet_lib/synthetic").glob("*.*"))
-HAZE = sorted(str(path) for path in (ROOT / "planet_lib/haze").glob("*.py"))
+def execution(page, **parameters):
+    """The arguments of a rule that executes a page's notebook with these parameters."""
+    return json.dumps(
+        {
+            "notebook": str(ROOT / "notebooks" / f"{page.partition('-')[0]}.ipynb"),
+            "executed": f"notebooks/{page}.ipynb",
+            "parameters": {"run_dir": f"../runs/{config['name']}"} | parameters,
+        }
+    )
 
 
 rule report:
@@ -53,81 +61,80 @@ rule report:
         "data/raw.json",
         "data/dehazed.json",
         REPORT / "index.html",
-        expand(str(REPORT / "{page}.html"), page=PAGES),
+        [REPORT / page.href for page in list_pages(PROFILE)],
 
 
 if SYNTHETIC:
 
     rule synthesize_chips:
         input:
-            SYNTHETIC_CHIPS,
+            code("planet_lib/synthetic/dataset.py"),
         output:
             f"{MADE}/train_v2.csv",
             f"{MADE}/sample_submission_v2.csv",
         params:
-            chips=PROFILE["synthetic"]["chips"],
-            unlabelled=PROFILE["synthetic"]["unlabelled"],
-            enrich=PROFILE["synthetic"]["enrich"],
-            seed=SEED,
+            arguments=json.dumps({"folder": MADE, "seed": SEED} | PROFILE["synthetic"]),
         benchmark:
             "seconds/synthesize_chips.tsv"
         shell:
-            "exec 2>&1; {PLANET} synthesize {MADE} --chips {params.chips} --unlabelled {params.unlabelled}"
-            " --enrich {params.enrich} --seed {params.seed}"
+            "{STAGE} planet_lib.synthetic.dataset:write_dataset {params.arguments:q}"
 
 
 rule store_chips:
     input:
         f"{MADE}/train_v2.csv" if SYNTHETIC else [],
-        library("data/catalogue.py", "data/chips.py", "data/labels.py", "data/neighbours.py", "data/splits.py"),
-        library("data/arrays.py", "data/store.py", "data/ingest.py", "data/tiff.py"),
+        code("planet_lib/data/ingest.py"),
     output:
         "data/chips.csv",
         "data/problems.csv",
         "data/raw.json", # stands for data/raw.npy, whose time Snakemake would change
     params:
-        source=config["source"],
         signature=config["signature"],
-        seed=SEED,
-        neighbours="" if PROFILE["keep_neighbours"] else "--part-neighbours",
-        allow="--allow-left-out" if PROFILE["allow_left_out"] else "",
+        arguments=json.dumps(
+            {
+                "folder": MADE if SYNTHETIC else config["data"],
+                "run_dir": ".",
+                "source": config["source"],
+                "seed": SEED,
+                "keep_neighbours": PROFILE["keep_neighbours"],
+                "allow_left_out": PROFILE["allow_left_out"],
+            }
+        ),
     benchmark:
         "seconds/store_chips.tsv"
     threads: workflow.cores
     shell:
-        "exec 2>&1; {PLANET} store {DATA:q} . --source {params.source:q} --seed {params.seed}"
-        " {params.neighbours} {params.allow}"
+        "{STAGE} planet_lib.data.ingest:store_chips {params.arguments:q}"
 
 
 rule describe_chips:
     input:
         "data/raw.json",
-        library("features/statistics.py"),
-        HAZE,
+        code("planet_lib/features/statistics.py"),
     output:
         "data/statistics.csv",
+    params:
+        arguments=json.dumps({"run_dir": "."}),
     benchmark:
         "seconds/describe_chips.tsv"
     threads: workflow.cores
     shell:
-        "exec 2>&1; {PLANET} describe ."
+        "{STAGE} planet_lib.features.statistics:store_statistics {params.arguments:q}"
 
 
 rule remove_haze:
     input:
         "data/raw.json",
-        HAZE,
-        library("data/haze_free.py"),
+        code("planet_lib/data/haze_free.py"),
     output:
         "data/dehazed.json", # stands for data/dehazed.npy
     params:
-        method=PROFILE["haze"]["method"],
-        clahe="--clahe" if PROFILE["haze"]["clahe"] else "",
+        arguments=json.dumps({"run_dir": "."} | PROFILE["haze"]),
     benchmark:
         "seconds/remove_haze.tsv"
     threads: workflow.cores
     shell:
-        "exec 2>&1; {PLANET} dehaze . --method {params.method} {params.clahe}"
+        "{STAGE} planet_lib.data.haze_free:store_haze_free {params.arguments:q}"
 
 
 rule explore_chips:
@@ -135,53 +142,47 @@ rule explore_chips:
         "data/chips.csv",
         "data/problems.csv",
         "data/statistics.csv",
-        NOTEBOOKS / "01_explore.ipynb",
-        library("report/figures/explore.py", "report/figures/style.py"),
+        notebook("01_explore"),
     output:
         "notebooks/01_explore.ipynb",
         "results/explore.json",
     params:
-        values=arguments(samples_per_label=PROFILE["samples_per_label"], seed=SEED),
+        arguments=execution(
+            "01_explore", samples_per_label=PROFILE["samples_per_label"], seed=SEED
+        ),
     benchmark:
         "seconds/01_explore.tsv"
     shell:
-        "exec 2>&1; {PLANET} execute {NOTEBOOKS:q}/01_explore.ipynb {output[0]} {params.values:q}"
+        "{EXECUTE} {params.arguments:q}"
 
 
 rule explain_haze_removal:
     input:
         "data/statistics.csv",
         "data/dehazed.json",
-        NOTEBOOKS / "02_dehaze.ipynb",
-        library("report/figures/haze.py", "report/figures/style.py", "evaluation/haze_truth.py"),
-        HAZE,
-        SYNTHETIC_CHIPS,
+        notebook("02_dehaze"),
     output:
         "notebooks/02_dehaze.ipynb",
         "results/dehaze.json",
     params:
-        values=arguments(seed=SEED, **PROFILE["haze"]),
+        arguments=execution("02_dehaze", seed=SEED, **PROFILE["haze"]),
     benchmark:
         "seconds/02_dehaze.tsv"
     shell:
-        "exec 2>&1; {PLANET} execute {NOTEBOOKS:q}/02_dehaze.ipynb {output[0]} {params.values:q}"
+        "{EXECUTE} {params.arguments:q}"
 
 
 rule train_network:
     input:
         "data/chips.csv",
         lambda wildcards: [f"data/{store}.json" for store in INPUTS[wildcards.kind]],
-        NOTEBOOKS / "03_train.ipynb",
-        library("networks/batch_norm.py", "networks/batches.py", "training/checkpoints.py", "training/callbacks.py"),
-        library("dependencies.py", "training/loss.py", "networks/files.py", "networks/architectures.py"),
-        library("training/optimizers.py", "networks/predict.py", "training/train.py"),
-        library("networks/card.py", "training/devices.py", "training/failures.py", "networks/safety.py", "evaluation/metrics.py"),
-        library("report/figures/training.py", "report/figures/style.py"),
+        notebook("03_train"),
     output:
         "notebooks/03_train-{network}-{kind}.ipynb",
         update("models/{network}-{kind}/run.json"),
     params:
-        values=lambda wildcards: arguments(
+        arguments=lambda wildcards: execution(
+            f"03_train-{wildcards.network}-{wildcards.kind}",
             model=wildcards.network,
             input_mode=wildcards.kind,
             seed=SEED,
@@ -193,79 +194,75 @@ rule train_network:
     resources:
         network=1,
     shell:
-        "exec 2>&1; {PLANET} execute {NOTEBOOKS:q}/03_train.ipynb {output[0]} {params.values:q}"
+        "{EXECUTE} {params.arguments:q}"
 
 
-if ENSEMBLE:
+if PROFILE["ensemble"]:
 
     rule train_ensemble:
         input:
             "data/chips.csv",
             "data/raw.json",
             "data/dehazed.json",
-            NOTEBOOKS / "03_ensemble.ipynb",
-            library("evaluation/baselines.py", "networks/batch_norm.py", "networks/batches.py", "features/descriptors.py", "training/ensemble.py"),
-            library("dependencies.py", "training/loss.py", "training/base_learners.py", "networks/files.py", "networks/architectures.py"),
-            library("training/optimizers.py", "networks/predict.py"),
-            library("evaluation/metrics.py", "data/splits.py", "features/statistics.py"),
-            library("report/figures/ensemble.py", "report/figures/style.py", "networks/pretrained/model.keras"),
+            notebook("03_ensemble"),
         output:
             "notebooks/03_ensemble.ipynb",
             update("models/ensemble-both/run.json"),
         params:
-            values=arguments(seed=SEED, **ENSEMBLE),
+            arguments=execution("03_ensemble", seed=SEED, **PROFILE["ensemble"]),
         benchmark:
             "seconds/03_ensemble.tsv"
         resources:
             network=1,
         shell:
-            "exec 2>&1; {PLANET} execute {NOTEBOOKS:q}/03_ensemble.ipynb {output[0]} {params.values:q}"
+            "{EXECUTE} {params.arguments:q}"
 
 
 rule evaluate_runs:
     input:
-        expand("models/{run}/run.json", run=ANSWERS),
+        expand("models/{run}/run.json", run=list_runs(PROFILE)),
         "data/statistics.csv",
-        NOTEBOOKS / "04_evaluate.ipynb",
-        library("evaluation/baselines.py", "evaluation/run_scores.py", "evaluation/metrics.py", "report/figures/evaluation.py", "report/figures/style.py"),
+        notebook("04_evaluate"),
     output:
         "notebooks/04_evaluate.ipynb",
         "results/evaluate.json",
         "results/headline.png",
     params:
-        values=arguments(runs=ANSWERS, seed=SEED),
+        arguments=execution("04_evaluate", runs=list_runs(PROFILE), seed=SEED),
     benchmark:
         "seconds/04_evaluate.tsv"
     shell:
-        "exec 2>&1; {PLANET} execute {NOTEBOOKS:q}/04_evaluate.ipynb {output[0]} {params.values:q}"
+        "{EXECUTE} {params.arguments:q}"
 
 
 rule find_mines:
     input:
         "results/evaluate.json",
-        NOTEBOOKS / "05_find_mines.ipynb",
-        library("evaluation/metrics.py", "evaluation/submission.py", "report/figures/mines.py", "report/figures/style.py"),
+        notebook("05_find_mines"),
     output:
         "notebooks/05_find_mines.ipynb",
         "results/find_mines.json",
         "results/submission.csv",
     params:
-        values=arguments(gallery_chips=PROFILE["gallery_chips"]),
+        arguments=execution("05_find_mines", gallery_chips=PROFILE["gallery_chips"]),
     benchmark:
         "seconds/05_find_mines.tsv"
     shell:
-        "exec 2>&1; {PLANET} execute {NOTEBOOKS:q}/05_find_mines.ipynb {output[0]} {params.values:q}"
+        "{EXECUTE} {params.arguments:q}"
 
 
 rule render_page:
     input:
         "notebooks/{page}.ipynb",
-        library("report/notebook.py", "report/pages.py", "report/markdown.py"),
-        sorted((ROOT / "planet_lib/report/templates").iterdir()),
+        code("planet_lib/report/pages.py"),
     output:
         REPORT / "{page}.html",
+    params:
+        arguments=lambda wildcards, input, output: json.dumps(
+            {"notebook": input[0], "page": output[0]} | SITE
+        ),
     shell:
-        "exec 2>&1; {PLANET} render {input[0]} {output:q}"
+        "{RENDER} {params.arguments:q}"
 
 
 rule publish_index:
@@ -274,12 +271,22 @@ rule publish_index:
         "results/dehaze.json",
         "results/evaluate.json",
         "results/find_mines.json",
-        expand("notebooks/{page}.ipynb", page=PAGES),
-        library("report/pages.py", "report/build.py"),
-        sorted((ROOT / "planet_lib/report/templates").iterdir()),
+        [f"notebooks/{page.name}.ipynb" for page in list_pages(PROFILE)],
+        code("planet_lib/report/publish.py"),
     output:
         REPORT / "index.html",
         REPORT / "results.json",
         REPORT / "submission.csv",
+    params:
+        arguments=json.dumps(
+            {"run_dir": ".", "report_dir": str(REPORT), "profile": PROFILE} | SITE
+        ),
     shell:
-        "exec 2>&1; {PLANET} publish . {REPORT:q}"
+        "{STAGE} planet_lib.report.publish:publish_index {params.arguments:q}"
+
+
+onerror:
+    for failed in sorted(Path("unfinished").absolute().glob("*.ipynb")):
+        page = str(failed.with_suffix(".html"))
+        arguments = json.dumps({"notebook": str(failed), "page": page} | SITE)
+        shell("({RENDER} {arguments:q}) && echo half-run copy as a page: {page:q} || true")

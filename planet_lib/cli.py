@@ -1,33 +1,19 @@
-"""The command line: ``planet report`` makes a report, the other commands are its stages."""
+"""Find illegal gold mines in satellite chips of the Amazon: reports, and their parts by hand."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
-from planet_lib.errors import ConfigError, PlanetError, StageError, suggest
-from planet_lib.haze import METHODS
+from planet_lib.errors import ConfigError, suggest
+from planet_lib.report.stage import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake is one line on stderr and exit code 1."""
-    cv2.setNumThreads(1)  # chips are shared out over threads, not one chip over several
     options = _make_parser().parse_args(arguments)
-    try:
-        options.command(options)
-    except PlanetError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-    else:
-        return 0
-    return 1
+    return run_command(lambda: options.command(options))
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -60,60 +46,6 @@ def _synthesize(options: argparse.Namespace) -> None:
         raise ConfigError(str(error)) from None
 
 
-def _store(options: argparse.Namespace) -> None:
-    from planet_lib.data.ingest import store_chips
-
-    store_chips(
-        options.data,
-        options.run_dir,
-        source=options.source,
-        seed=options.seed,
-        keep_neighbours=not options.part_neighbours,
-        allow_left_out=options.allow_left_out,
-    )
-
-
-def _describe(options: argparse.Namespace) -> None:
-    from planet_lib.features.statistics import store_statistics
-
-    store_statistics(options.run_dir)
-
-
-def _dehaze(options: argparse.Namespace) -> None:
-    from planet_lib.data.haze_free import store_haze_free
-
-    store_haze_free(options.run_dir, method=options.method, clahe=options.clahe)
-
-
-def _execute(options: argparse.Namespace) -> None:
-    from planet_lib.report.execute import execute_notebook, locate_unfinished
-
-    try:
-        execute_notebook(options.notebook, options.executed, options.parameters)
-    except StageError as error:
-        unfinished = locate_unfinished(options.executed)
-        page = unfinished.with_suffix(".html")
-        try:
-            _render_page(unfinished, page)
-        except PlanetError:
-            raise error from None
-        raise StageError(f"{error}; as a page: {page}") from None
-
-
-def _render(options: argparse.Namespace) -> None:
-    _render_page(options.notebook, options.page)
-
-
-def _render_page(notebook: Path, page: Path) -> None:
-    from planet_lib.files import read_json
-    from planet_lib.report.build import SETTINGS, describe_data
-    from planet_lib.report.pages import render_page
-
-    render_page(
-        notebook, page, **describe_data(read_json(notebook.resolve().parents[1] / SETTINGS))
-    )
-
-
 def _label(options: argparse.Namespace) -> None:
     from planet_lib.networks.files import PRETRAINED
     from planet_lib.networks.label_folder import label_folder
@@ -131,14 +63,8 @@ def _export(options: argparse.Namespace) -> None:
         print(f"exported: {export_network(folder)}")
 
 
-def _publish(options: argparse.Namespace) -> None:
-    from planet_lib.report.build import publish_index
-
-    publish_index(options.run_dir, options.report)
-
-
 class _Parser(argparse.ArgumentParser):
-    """Ends on wrong arguments with the same one line as every other mistake."""
+    """Reports wrong arguments in one line, like every other mistake."""
 
     def error(self, message: str) -> None:
         unknown = message.removeprefix("unrecognized arguments: ")
@@ -158,17 +84,6 @@ class _Parser(argparse.ArgumentParser):
         return flags
 
 
-def _read_json_object(text: str) -> dict:
-    """Read parameters; argparse names the text where this raises."""
-    try:
-        parameters = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise argparse.ArgumentTypeError(f"not a JSON object ({error})") from None
-    if not isinstance(parameters, dict):
-        raise argparse.ArgumentTypeError(f"not a JSON object: {text}")
-    return parameters
-
-
 def _make_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="planet", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -178,8 +93,8 @@ def _make_parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added
 
-    report = add("report", _report, "make a report, or what is not up to date of it")
-    report.add_argument("--name", default="default", help="of the folder below reports/")
+    report = add("report", _report, "make a report, or bring it up to date")
+    report.add_argument("--name", default="default", help="folder of the report in reports/")
     report.add_argument(
         "--data", type=Path, help="a folder with Kaggle's files, packed or not, or one archive"
     )
@@ -191,35 +106,12 @@ def _make_parser() -> argparse.ArgumentParser:
 
     synthesize = add("synthesize", _synthesize, "write synthetic chips in Kaggle's layout")
     synthesize.add_argument("folder", type=Path)
-    synthesize.add_argument("--chips", type=int, default=700, help="labelled ones")
-    synthesize.add_argument("--unlabelled", type=int, default=0)
+    synthesize.add_argument("--chips", type=int, default=700, help="number of labelled chips")
+    synthesize.add_argument(
+        "--unlabelled", type=int, default=0, help="number of chips without labels"
+    )
     synthesize.add_argument("--enrich", type=float, default=0.0, help="share with rare labels, 0-1")
     synthesize.add_argument("--seed", type=int, default=2018)
-
-    store = add("store", _store, "decode chips into a run's store and split them")
-    store.add_argument("data", type=Path)
-    store.add_argument("run_dir", type=Path)
-    store.add_argument("--source", required=True, help="what the pages call the data")
-    store.add_argument("--seed", type=int, required=True, help="of the split")
-    store.add_argument("--part-neighbours", action="store_true", help="split at random")
-    store.add_argument("--allow-left-out", action="store_true")
-
-    describe = add("describe", _describe, "compute simple statistics of every stored chip")
-    describe.add_argument("run_dir", type=Path)
-
-    dehaze = add("dehaze", _dehaze, "remove the haze of every stored chip")
-    dehaze.add_argument("run_dir", type=Path)
-    dehaze.add_argument("--method", required=True, choices=sorted(METHODS))
-    dehaze.add_argument("--clahe", action="store_true")
-
-    execute = add("execute", _execute, "execute a notebook into a copy")
-    execute.add_argument("notebook", type=Path)
-    execute.add_argument("executed", type=Path)
-    execute.add_argument("parameters", type=_read_json_object, help="JSON object")
-
-    render = add("render", _render, "render an executed notebook as a page")
-    render.add_argument("notebook", type=Path)
-    render.add_argument("page", type=Path)
 
     label = add("label", _label, "label a folder of chips with a trained network")
     label.add_argument("folder", type=Path, help="chips of 256 x 256 pixels, *.jpg")
@@ -239,8 +131,4 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar="folder",
         help="runs/<name>/models/<network>-<input>",
     )
-
-    publish = add("publish", _publish, "gather a run's results and write the front page")
-    publish.add_argument("run_dir", type=Path)
-    publish.add_argument("report", type=Path)
     return parser

@@ -4,9 +4,10 @@ The blocks are written to the file, not to a map of it: that spares a page fault
 and the file's time is that of the last write, so that a stamp of it can be trusted.
 """
 
+import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ def fill_array(
     dtype: type,
     fill: Callable[[int, np.ndarray], None],
     description: str,
-) -> None:
+) -> str:
     """Fill a new ``.npy`` file row by row, on all cores, memory flat, and stamp it.
 
     Parameters
@@ -37,6 +38,11 @@ def fill_array(
     description : str
         Of the progress bar.
 
+    Returns
+    -------
+    str
+        SHA-256 of the SHA-256 of each row, in hexadecimal digits: equal for equal rows.
+
     Raises
     ------
     OSError
@@ -47,29 +53,38 @@ def fill_array(
     offset = _allocate_array(path, shape, dtype)
     own = threading.local()
 
-    def fill_block(first: int) -> int:
+    def fill_block(first: int) -> list[bytes]:
         if not hasattr(own, "block"):
             own.block = np.empty((BLOCK_ROWS, *shape[1:]), dtype)
         block = own.block[: shape[0] - first]
         for row, out in enumerate(block, start=first):
             fill(row, out)
         _write_rows(path, offset, first, block)
-        return len(block)
+        return [hashlib.sha256(row).digest() for row in block]
 
+    digests = []
     with tqdm(desc=description, total=shape[0], unit="chip", mininterval=2) as progress:
-        for done in map_over_cores(fill_block, range(0, shape[0], BLOCK_ROWS)):
-            progress.update(done)
+        for rows in map_over_cores(fill_block, range(0, shape[0], BLOCK_ROWS)):
+            digests += rows
+            progress.update(len(rows))
     _stamp_array(path)
+    return _combine(digests)
 
 
-def compact_array(path: Path, kept: np.ndarray) -> None:
-    """Keep some rows of a ``.npy`` file: those where `kept`, bool of shape (N,), is true."""
+def compact_array(path: Path, kept: np.ndarray) -> str:
+    """Keep some rows of a ``.npy`` file: those where `kept`, bool of shape (N,), is true.
+
+    Returns the digest of the rows that are left, as `fill_array` does.
+    """
     store = np.load(path, mmap_mode="r")
+    digests = []
     with replace_file(path) as partial:
         offset = _allocate_array(partial, (int(kept.sum()), *store.shape[1:]), store.dtype)
         for target, row in enumerate(np.flatnonzero(kept)):
             _write_rows(partial, offset, target, store[row : row + 1])
+            digests.append(hashlib.sha256(store[row]).digest())
     _stamp_array(path)
+    return _combine(digests)
 
 
 def discard_array(path: Path) -> None:
@@ -82,6 +97,10 @@ def is_as_written(path: Path) -> bool:
     """Say whether a ``.npy`` file is whole and has not been written to since."""
     stamp = path.with_suffix(".stamp")
     return path.exists() and stamp.exists() and stamp.read_text() == _read_stamp(path)
+
+
+def _combine(digests: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
 def _stamp_array(path: Path) -> None:

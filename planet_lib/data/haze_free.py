@@ -27,8 +27,9 @@ def store_haze_free(run_dir: Path, *, method: str, clahe: bool) -> None:
     def dehaze(row: int, out: np.ndarray) -> None:
         out[...] = remove_haze(chips[row], method=method, clahe=clahe)
 
-    fill_array(dehazed, chips.shape, np.uint8, dehaze, "removing haze")
+    digest = fill_array(dehazed, chips.shape, np.uint8, dehaze, "removing haze")
     source = read_json(run_dir / "data" / "raw.json")["sha256"]
     write_json(
-        dehazed.with_suffix(".json"), {"source_sha256": source, "method": method, "clahe": clahe}
+        dehazed.with_suffix(".json"),
+        {"source_sha256": source, "pixels_sha256": digest, "method": method, "clahe": clahe},
     )

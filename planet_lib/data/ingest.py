@@ -60,11 +60,12 @@ def store_chips(
     """
     catalogue, problems = read_catalogue(folder)
     raw = run_dir / "data" / "raw.npy"
-    digests, unreadable = decode_chips([folder / path for path in catalogue["path"]], raw)
+    paths = [folder / path for path in catalogue["path"]]
+    digests, unreadable, pixels = decode_chips(paths, raw)
     problems += _list_unreadable(catalogue, unreadable, folder, allow_left_out)
     kept = np.array([digest is not None for digest in digests])
     if unreadable:
-        compact_array(raw, kept)
+        pixels = compact_array(raw, kept)
     catalogue = catalogue[kept].reset_index(drop=True)
     labelled = catalogue["labelled"].to_numpy()
     catalogue["split"] = "unlabelled"
@@ -94,6 +95,7 @@ def store_chips(
         {
             "source": source,
             "sha256": hashlib.sha256(content.encode()).hexdigest(),
+            "pixels_sha256": pixels,
             "chips": len(catalogue),
             "left_out": len(unreadable),
             "from_tiff": int(catalogue["path"].str.endswith(".tif").sum()),
@@ -105,7 +107,7 @@ def store_chips(
 
 def decode_chips(
     paths: Sequence[Path], store: Path
-) -> tuple[list[str | None], dict[int, DataError]]:
+) -> tuple[list[str | None], dict[int, DataError], str]:
     """Decode chips into a memory-mapped array, on all cores.
 
     Parameters
@@ -121,6 +123,8 @@ def decode_chips(
         SHA-256 of each file; None where it could not be read.
     unreadable : dict of DataError
         By row, why not.
+    pixels : str
+        Digest of the array, as `planet_lib.data.arrays.fill_array` returns it.
     """
     digests: list[str | None] = [None] * len(paths)
     unreadable: dict[int, DataError] = {}
@@ -136,8 +140,8 @@ def decode_chips(
         except DataError as error:
             digests[row], unreadable[row] = None, error
 
-    fill_array(store, (len(paths), *CHIP_SHAPE), np.uint8, decode, "reading chips")
-    return digests, unreadable
+    pixels = fill_array(store, (len(paths), *CHIP_SHAPE), np.uint8, decode, "reading chips")
+    return digests, unreadable, pixels
 
 
 def _store_near_infrared(folder: Path, run_dir: Path, catalogue: pd.DataFrame) -> list[Problem]:

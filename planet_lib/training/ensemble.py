@@ -11,10 +11,10 @@ import pandas as pd
 from planet_lib.data.labels import encode_tags
 from planet_lib.data.splits import FOLDS, assign_folds
 from planet_lib.data.store import load_catalogue
-from planet_lib.dependencies import compute_fingerprint, prepare_folder
 from planet_lib.evaluation.metrics import F2_THRESHOLD, bootstrap_mean, score_chips
 from planet_lib.files import read_json, write_json
 from planet_lib.training.base_learners import Members
+from planet_lib.training.fingerprint import compute_fingerprint, prepare_folder
 
 FOLDER = "models/ensemble-both"
 LADDER = {
@@ -26,20 +26,6 @@ LADDER = {
     "the pretrained network, fine-tuned twice, beside both": ("trees", "ridge", "network"),
 }
 """Each step's answer is the mean of its members'; the last is the ensemble's."""
-CODE = (
-    "evaluation/baselines.py",
-    "networks/batch_norm.py",
-    "networks/batches.py",
-    "features/descriptors.py",
-    "training/ensemble.py",
-    "training/loss.py",
-    "training/base_learners.py",
-    "training/optimizers.py",
-    "networks/predict.py",
-    "networks/pretrained/model.keras",
-    "features/statistics.py",
-)
-"""What the answers depend on."""
 
 
 def train_ensemble(
@@ -85,7 +71,7 @@ def train_ensemble(
     """
     catalogue = load_catalogue(run_dir)
     settings = {"epochs": epochs, "seeds": seeds, "seed": seed}
-    fingerprint = compute_fingerprint(settings, run_dir, "both", CODE)
+    fingerprint = compute_fingerprint(settings, run_dir, "both", train_ensemble)
     folder = run_dir / FOLDER
     if (folder / "run.json").exists():
         manifest = read_json(folder / "run.json")

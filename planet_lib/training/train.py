@@ -11,7 +11,6 @@ import numpy as np
 from planet_lib.config import INPUTS
 from planet_lib.data.labels import encode_tags
 from planet_lib.data.store import load_catalogue, open_input
-from planet_lib.dependencies import compute_fingerprint, prepare_folder
 from planet_lib.files import read_json, write_json
 from planet_lib.networks.architectures import build_model
 from planet_lib.networks.batches import repeat_batches, stream_batches
@@ -22,21 +21,8 @@ from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.training.callbacks import HISTORY, EpochKeeper
 from planet_lib.training.devices import feed_batches, use_devices
 from planet_lib.training.failures import explain_failures
+from planet_lib.training.fingerprint import compute_fingerprint, prepare_folder
 from planet_lib.training.loss import compute_label_weights, make_learner, remove_label_weights
-
-CODE = (
-    "networks/batch_norm.py",
-    "networks/batches.py",
-    "training/checkpoints.py",
-    "training/devices.py",
-    "training/callbacks.py",
-    "training/loss.py",
-    "networks/architectures.py",
-    "training/optimizers.py",
-    "networks/predict.py",
-    "training/train.py",
-)
-"""What the weights depend on."""
 
 
 @explain_failures
@@ -125,7 +111,7 @@ def train_run(
     store = open_input(run_dir, input_mode)
     catalogue = load_catalogue(run_dir)
     folder = run_dir / "models" / f"{model}-{input_mode}"
-    fingerprint = compute_fingerprint(settings, run_dir, input_mode, CODE)
+    fingerprint = compute_fingerprint(settings, run_dir, input_mode, train_run)
     manifest = folder / "run.json"
     if manifest.exists() and read_json(manifest)["fingerprint"] == fingerprint:
         write_card(run_dir, folder)

@@ -1,0 +1,88 @@
+"""Gather the results of a finished run and publish them with the front page."""
+
+import os
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from planet_lib.files import read_json, write_json
+from planet_lib.provenance import identify_commit, list_versions
+from planet_lib.report.pages import Link, render_index
+
+
+def publish_index(
+    run_dir: Path,
+    report_dir: Path,
+    *,
+    profile: Mapping[str, Any],
+    site: Sequence[Link],
+    report: str,
+    data_note: str,
+    synthetic: bool,
+) -> None:
+    """Write ``results.json``, ``submission.csv`` and the front page of a report.
+
+    Parameters
+    ----------
+    run_dir : Path
+        Holds the files of the finished stages.
+    report_dir : Path
+        The folder to publish.
+    profile : mapping
+        The content of a `planet_lib.config.Profile`.
+    site, report, data_note, synthetic
+        As for `planet_lib.report.pages.render_index`.
+
+    Raises
+    ------
+    StageError
+        A result of a stage is missing or damaged.
+    """
+    explored, dehazed, evaluated, mines = (
+        read_json(run_dir / "results" / f"{stage}.json")
+        for stage in ("explore", "dehaze", "evaluate", "find_mines")
+    )
+    results = {
+        "data": {"name": report, "synthetic": synthetic} | explored,
+        "haze": dehazed,
+        **evaluated,
+        "mines": mines,
+        "provenance": _describe_provenance(run_dir, profile),
+    }
+    write_json(report_dir / "results.json", results)
+    shutil.copyfile(run_dir / "results" / "submission.csv", report_dir / "submission.csv")
+    render_index(
+        report_dir / "index.html",
+        results=results,
+        headline=run_dir / "results" / "headline.png",
+        headline_alt=evaluated["headline_alt"],
+        site=site,
+        report=report,
+        data_note=data_note,
+        synthetic=synthetic,
+    )
+
+
+def _describe_provenance(run_dir: Path, profile: Mapping[str, Any]) -> dict:
+    stages = {
+        path.stem: float(pd.read_csv(path, sep="\t")["s"].iloc[0])
+        for path in sorted((run_dir / "seconds").glob("*.tsv"))
+    }
+    return {
+        "commit": identify_commit(),
+        "seed": profile["seed"],
+        "config": profile,
+        "versions": list_versions(),
+        "host": _describe_host(),
+        "stages": stages,
+        "seconds": sum(stages.values()),
+    }
+
+
+def _describe_host() -> str:
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory_gib:.0f} GiB, {platform.system()} {platform.machine()}"
