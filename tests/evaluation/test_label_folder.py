@@ -13,7 +13,7 @@ from planet_lib.errors import DataError
 from planet_lib.evaluation.metrics import resolve_cloudy
 from planet_lib.haze import remove_haze
 from planet_lib.networks.files import PRETRAINED, load_model
-from planet_lib.networks.label_folder import label_folder
+from planet_lib.evaluation.label_folder import label_folder
 from planet_lib.networks.predict import predict_chips
 from planet_lib.synthetic import write_dataset
 
