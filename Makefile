@@ -11,7 +11,7 @@ ifneq ($(shell cat $(VENV)/ready 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/ready
 endif
 
-$(foreach word,name profile data,$(if $($(word)),$(error $(word)=$($(word)): write it in capital letters)))
+$(foreach word,name profile data,$(if $(filter command,$(origin $(word))),$(error $(word)=$($(word)): write it in capital letters)))
 
 .DEFAULT_GOAL := help
 .PHONY: help report test lab bench lock
