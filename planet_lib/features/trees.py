@@ -45,8 +45,6 @@ def predict_with_trees(
     forest.fit(features[train], encoded[train])
     columns = [
         by_class[:, list(classes).index(1)] if 1 in classes else np.zeros(len(by_class))
-        for by_class, classes in zip(
-            forest.predict_proba(features), forest.classes_, strict=True
-        )
+        for by_class, classes in zip(forest.predict_proba(features), forest.classes_, strict=True)
     ]
     return np.stack(columns, axis=1).astype(np.float32)

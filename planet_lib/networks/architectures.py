@@ -194,7 +194,8 @@ def build_densenet121(
         if weights is None:
             raise
         raise ConfigError(
-            f"weights: imagenet cannot be downloaded ({shorten(error)}); go online once, or use null"
+            f"weights: imagenet cannot be downloaded ({shorten(error)}); "
+            "go online once, or use null"
         ) from None
     return keras.Model(chips, _add_heads(backbone(x)), name="densenet121")
 

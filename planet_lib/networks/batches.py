@@ -161,6 +161,6 @@ def _downscale(chip: np.ndarray, image_px: int) -> np.ndarray:
 
 
 def split_heads(encoded: np.ndarray) -> dict[str, np.ndarray]:
-    """Split labels (..., 17) into those of the weather head (..., 4) and of the land head (..., 13)."""
+    """Split labels (..., 17) into those of the weather (..., 4) and the land head (..., 13)."""
     encoded = encoded.astype(np.float32)
     return {"weather": encoded[..., : len(WEATHER)], "land": encoded[..., len(WEATHER) :]}

@@ -83,12 +83,12 @@ class BaseLearners:
         )
         encoded = self.examples.encoded
         everything = np.hstack([descriptors, embeddings])
-        raw_statistics = statistics[:, : statistics.shape[1] // 2]
+        of_raw = statistics[:, : statistics.shape[1] // 2]
         networks = [
             self._fine_tune_and_predict(train, NETWORKS * seed + k) for k in range(NETWORKS)
         ]
         return {
-            "trees on raw statistics": predict_with_trees(raw_statistics, encoded, train, seed=seed),
+            "trees on raw statistics": predict_with_trees(of_raw, encoded, train, seed=seed),
             "trees on statistics": predict_with_trees(statistics, encoded, train, seed=seed),
             "trees on descriptors": predict_with_trees(
                 descriptors, encoded, train, seed=seed, **TREES

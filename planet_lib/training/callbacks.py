@@ -88,8 +88,7 @@ class EpochKeeper(keras.callbacks.Callback):
                 break
         if recorded and not self.history:
             raise StageError(
-                f"{damage or 'no epoch is left'}; cannot resume: delete {self.folder} "
-                "and run again"
+                f"{damage or 'no epoch is left'}; cannot resume: delete {self.folder} and run again"
             )
         if damage:
             print(f"{damage}; resuming after epoch {len(self.history)}", flush=True)

@@ -28,13 +28,13 @@ def use_devices(count: int) -> None:
     """
     if keras.backend.backend() != "tensorflow":
         if count != 1:
-            raise ConfigError(f"devices: {count}; only Keras' backend tensorflow supports more than 1")
+            raise ConfigError(
+                f"devices: {count}; only Keras' backend tensorflow supports more than 1"
+            )
         return
     found = keras.distribution.list_devices()
     if not 1 <= count <= len(found):
-        raise ConfigError(
-            f"devices: {count}; allowed: 1 to {len(found)} ({', '.join(found)})"
-        )
+        raise ConfigError(f"devices: {count}; allowed: 1 to {len(found)} ({', '.join(found)})")
     from tensorflow import distribute
 
     strategy = distribute.MirroredStrategy(found[:count]) if count > 1 else None

@@ -63,9 +63,7 @@ def predict_out_of_fold(
     learners = BaseLearners(run_dir, examples, cache, epochs=epochs)
     unlabelled = examples.splits == "unlabelled"
     labelled = np.flatnonzero(~unlabelled)
-    predictions = {
-        step: np.zeros((seeds, *examples.encoded.shape), np.float32) for step in LADDER
-    }
+    predictions = {step: np.zeros((seeds, *examples.encoded.shape), np.float32) for step in LADDER}
     for repeat in range(seeds):
         folds = np.full(len(unlabelled), -1)
         folds[labelled] = assign_folds(
