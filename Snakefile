@@ -72,6 +72,7 @@ if SYNTHETIC:
         output:
             f"{MADE}/train_v2.csv",
             f"{MADE}/sample_submission_v2.csv",
+            f"{MADE}/chips.sha256",
         params:
             arguments=json.dumps({"folder": MADE, "seed": SEED} | PROFILE["synthetic"]),
         benchmark:
@@ -82,7 +83,7 @@ if SYNTHETIC:
 
 rule store_chips:
     input:
-        f"{MADE}/train_v2.csv" if SYNTHETIC else [],
+        [f"{MADE}/train_v2.csv", f"{MADE}/chips.sha256"] if SYNTHETIC else [],
         code("planet_lib/data/ingest.py"),
     output:
         "data/chips.csv",
