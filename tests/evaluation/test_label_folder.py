@@ -1,4 +1,4 @@
-"""Labelling a folder: the pretrained network works at once, a trained one by its card."""
+"""Labelling a folder: the pretrained network prepares chips as its card describes."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ def table(chips, tmp_path_factory):
     return pd.read_csv(path, index_col="image_name")
 
 
-def test_pretrained_network_knows_the_weather_of_chips_it_never_saw(chips, table):
+def test_pretrained_network_recognises_the_weather_of_new_chips(chips, table):
     truth = pd.read_csv(chips / "train_v2.csv", index_col="image_name")["tags"]
     right = [
         len(set(table.loc[name, "tags"].split()) & set(truth[name].split()) & set(WEATHER)) > 0
@@ -41,17 +41,17 @@ def test_pretrained_network_knows_the_weather_of_chips_it_never_saw(chips, table
     assert np.mean(right) > 0.85
 
 
-def test_answers_are_those_of_the_network_on_what_its_card_says(chips, table):
+def test_labels_are_those_of_the_network_on_the_pictures_of_its_card(chips, table):
     name = table.index[0]
     chip = read_chip(chips / "train-jpg" / f"{name}.jpg")
     both = np.concatenate([chip, remove_haze(chip, method="boundary_constraint")], axis=-1)
     network = load_model(PRETRAINED / "model.keras")
-    answer = predict_chips(network, both[None], image_px=network.input_shape[1])
-    expected = decode_labels(resolve_cloudy(answer >= 0.2, answer))[0]
+    predicted = predict_chips(network, both[None], image_px=network.input_shape[1])
+    expected = decode_labels(resolve_cloudy(predicted >= 0.2, predicted))[0]
     assert set(table.loc[name, "tags"].split()) == set(expected.split())
 
 
-def test_chip_that_cannot_be_read_is_told_and_left_out(chips, tmp_path):
+def test_chip_that_cannot_be_read_is_reported_and_left_out(chips, tmp_path):
     folder = tmp_path / "chips"
     folder.mkdir()
     whole = next((chips / "train-jpg").glob("*.jpg"))
@@ -71,7 +71,7 @@ def test_folder_without_chips_is_refused_and_nothing_is_written(tmp_path):
     assert not (tmp_path / "labels.csv").exists()
 
 
-def test_pretrained_network_is_small_and_its_card_whole():
+def test_card_of_the_pretrained_network_describes_it():
     card = json.loads((PRETRAINED / "card.json").read_text())
     assert (PRETRAINED / "model.keras").stat().st_size < 8e6
     network = load_model(PRETRAINED / "model.keras")

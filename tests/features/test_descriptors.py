@@ -1,10 +1,10 @@
-"""Descriptors: the same for a chip however it is turned, and different where chips differ."""
+"""Descriptors hardly change when a chip is rotated, and differ between chips."""
 
 import numpy as np
 import pytest
 
 from planet_lib.features.descriptors import describe_appearance, describe_store
-from planet_lib.networks.batches import VIEWS, view_chips
+from planet_lib.networks.batches import view_chips
 
 
 @pytest.fixture(scope="module")
@@ -14,8 +14,8 @@ def chip() -> np.ndarray:
     return (blocks + rng.integers(-10, 10, (96, 96, 1))).astype(np.uint8)
 
 
-@pytest.mark.parametrize("view", range(1, VIEWS))
-def test_turning_a_chip_changes_little(chip, view):
+@pytest.mark.parametrize("view", [1, 4], ids=["rotated", "mirrored"])
+def test_rotating_or_mirroring_a_chip_changes_little(chip, view):
     before = describe_appearance(chip)
     after = describe_appearance(view_chips(chip, view).copy())
     other = describe_appearance(chip // 2)
@@ -31,7 +31,7 @@ def test_description_is_finite_for_chips_without_any_texture():
         assert np.isfinite(described).all()
 
 
-def test_line_answers_as_a_ridge_and_a_field_does_not():
+def test_bright_and_dark_lines_differ_from_a_field_and_from_each_other():
     field = np.full((96, 96, 3), 80, np.uint8)
     road = field.copy()
     road[:, 46:49] = 160

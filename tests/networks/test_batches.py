@@ -1,7 +1,6 @@
-"""Batches: the eight views of a square, area averaging, and a stream that can be re-entered."""
+"""Batches: the eight views of a square, area averaging, and a stream that resumes anywhere."""
 
 import itertools
-import signal
 
 import cv2
 import numpy as np
@@ -32,7 +31,7 @@ def rng() -> np.random.Generator:
 
 
 def name_chips(count: int = CHIPS, side: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """Make chips whose every pixel is their number, and labels that spell it in binary."""
+    """Make chips whose pixels all equal their number, and labels that encode it in binary."""
     numbers = np.arange(count, dtype=np.uint8)
     store = np.broadcast_to(numbers[:, None, None, None], (count, side, side, 3)).copy()
     encoded = (numbers[:, None] >> np.arange(len(LABELS))) & 1
@@ -67,26 +66,19 @@ def test_views_are_eight_distinct_symmetries(chips):
     np.testing.assert_array_equal(view_chips(chips, 0), chips)
 
 
-def test_views_form_a_group(chips):
+def test_views_form_a_group_with_inverses(chips):
     views = {view_chips(chips, view).tobytes() for view in range(VIEWS)}
-    for first, second in itertools.product(range(VIEWS), repeat=2):
-        assert view_chips(view_chips(chips, first), second).tobytes() in views
+    for first in range(VIEWS):
+        composed = [view_chips(view_chips(chips, first), second) for second in range(VIEWS)]
+        assert {view.tobytes() for view in composed} == views
+        assert sum(np.array_equal(chips, view) for view in composed) == 1
 
 
-@pytest.mark.parametrize("view", range(VIEWS))
-def test_every_view_has_an_inverse(chips, view):
-    undone = [view_chips(view_chips(chips, view), other) for other in range(VIEWS)]
-    assert sum(np.array_equal(chips, back) for back in undone) == 1
-
-
-@pytest.mark.parametrize("view", range(VIEWS))
-def test_view_is_not_a_copy(chips, view):
-    assert np.shares_memory(view_chips(chips, view), chips)
-
-
-@pytest.mark.parametrize("view", range(VIEWS))
-def test_one_chip_is_viewed_as_many_are(chips, view):
-    np.testing.assert_array_equal(view_chips(chips[1], view), view_chips(chips, view)[1])
+def test_view_of_one_chip_is_that_of_many_without_a_copy(chips):
+    for view in range(VIEWS):
+        viewed = view_chips(chips, view)
+        np.testing.assert_array_equal(view_chips(chips[1], view), viewed[1])
+        assert np.shares_memory(viewed, chips)
 
 
 def test_channels_stay_in_place(chips):
@@ -98,7 +90,7 @@ def test_channels_stay_in_place(chips):
             )
 
 
-@pytest.mark.parametrize("image_px", [16, 24, 32])
+@pytest.mark.parametrize("image_px", [24, 32])
 def test_batch_is_read_by_area_averaging(rng, image_px):
     store = rng.integers(256, size=(6, 32, 32, 3), dtype=np.uint8)
     rows = np.array([5, 0, 0, 3])
@@ -132,15 +124,15 @@ def test_stream_depends_on_seed_and_epoch_alone():
     assert not np.array_equal(first[0][0], take_epochs(1, seed=8)[0][0])
 
 
-@pytest.mark.parametrize("epoch", [1, 3])
-def test_stream_goes_on_from_any_epoch(epoch):
+def test_stream_resumes_from_any_epoch():
     undisturbed = take_epochs(5)
-    assert_same_batches(
-        take_epochs(5 - epoch, first_epoch=epoch), undisturbed[epoch * (CHIPS // BATCH) :]
-    )
+    for epoch in range(1, 5):
+        assert_same_batches(
+            take_epochs(5 - epoch, first_epoch=epoch), undisturbed[epoch * (CHIPS // BATCH) :]
+        )
 
 
-def test_chip_comes_at_most_once_an_epoch():
+def test_chip_occurs_at_most_once_in_an_epoch():
     steps = CHIPS // BATCH
     batches = take_epochs(6)
     epochs = [batches[start : start + steps] for start in range(0, len(batches), steps)]
@@ -167,7 +159,7 @@ def test_chip_is_streamed_in_one_of_its_views_and_each_view_occurs():
     assert found == {np.ascontiguousarray(view_chips(corner[0], v)).tobytes() for v in range(8)}
 
 
-def test_heads_share_out_the_labels():
+def test_labels_are_split_into_those_of_the_heads():
     _, encoded = name_chips()
     heads = split_heads(encoded)
     assert {name: head.shape for name, head in heads.items()} == {
@@ -179,22 +171,13 @@ def test_heads_share_out_the_labels():
 
 
 def test_batch_larger_than_the_rows_is_refused():
-    def give_up(*_):
-        raise TimeoutError
-
     store, encoded = name_chips(count=3)
     stream = stream_batches(store, np.arange(3), encoded, image_px=8, batch_size=4, seed=0)
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
-    try:
-        with pytest.raises(ValueError, match="batch_size"):
-            next(stream)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    with pytest.raises(ValueError, match="batch_size is 4; allowed: 1 to 3"):
+        next(stream)
 
 
-def test_shifted_colours_are_a_line_in_each_of_red_green_and_blue(rng):
+def test_shifted_colours_are_linear_in_each_of_red_green_and_blue(rng):
     chips = rng.integers(60, 180, size=(4, 16, 16, 6), dtype=np.uint8)
     shifted = shift_colours(chips, 0.08, np.random.default_rng(1))
     lines = np.zeros((4, 6, 2))
@@ -214,7 +197,7 @@ def test_colours_shift_within_the_range_of_a_byte():
     assert shifted[1].min() > 100
 
 
-def test_stream_with_jitter_goes_on_as_if_it_had_not_stopped():
+def test_stream_with_jitter_resumes_as_if_not_interrupted():
     store, encoded = name_chips()
     rows = np.arange(CHIPS)
     settings = {"image_px": 8, "batch_size": BATCH, "seed": 7, "colour_jitter": 0.1}
@@ -224,8 +207,8 @@ def test_stream_with_jitter_goes_on_as_if_it_had_not_stopped():
     assert_same_batches(whole[steps:], list(itertools.islice(later, steps)))
 
 
-@pytest.mark.parametrize("image_px", [16, 20, 24])
-def test_two_pictures_shrink_as_each_alone(rng, image_px):
+@pytest.mark.parametrize("image_px", [16, 20])
+def test_two_pictures_are_downscaled_as_each_alone(rng, image_px):
     store = rng.integers(256, size=(2, 32, 32, 6), dtype=np.uint8)
     both = read_batch(store, np.arange(2), image_px)
     for part in (slice(0, 3), slice(3, 6)):

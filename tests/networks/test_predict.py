@@ -1,4 +1,4 @@
-"""Prediction: the mean over the eight views, whatever the network."""
+"""Prediction is the mean over the eight views, whatever the network."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ IMAGE_PX = 8
 
 @pytest.fixture(scope="module")
 def network() -> keras.Model:
-    """Build a network that sees where each pixel is, so that every view has its own answer."""
+    """Build a network that depends on pixel positions, so that all views differ."""
     keras.utils.set_random_seed(0)
     chips = keras.Input((IMAGE_PX, IMAGE_PX, 3))
     x = layers.Flatten()(layers.Rescaling(1 / 255)(chips))
@@ -38,15 +38,15 @@ def probabilities(network, store) -> np.ndarray:
     return predict_chips(network, store, image_px=IMAGE_PX)
 
 
-def test_answer_is_the_mean_over_eight_views(network, store, probabilities):
+def test_prediction_is_the_mean_over_eight_views(network, store, probabilities):
     chips = read_batch(store, np.arange(len(store)), IMAGE_PX)
-    answers = [network(view_chips(chips, view).copy()) for view in range(VIEWS)]
-    rows = [np.hstack([answer["weather"], answer["land"]]) for answer in answers]
-    assert np.ptp(rows, axis=0).max() > 0.1  # the views do differ
+    by_view = [network(view_chips(chips, view).copy()) for view in range(VIEWS)]
+    rows = [np.hstack([heads["weather"], heads["land"]]) for heads in by_view]
+    assert np.ptp(rows, axis=0).max() > 0.1  # the views differ
     np.testing.assert_allclose(probabilities, np.mean(rows, axis=0), atol=1e-6)
 
 
-def test_answer_is_in_the_order_of_the_labels(probabilities, store):
+def test_prediction_is_in_the_order_of_the_labels(probabilities, store):
     assert probabilities.shape == (len(store), len(LABELS))
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities[:, :4].sum(axis=1), 1, rtol=1e-5)
@@ -54,13 +54,13 @@ def test_answer_is_in_the_order_of_the_labels(probabilities, store):
     assert probabilities.max() <= 1
 
 
-def test_turning_a_chip_changes_nothing(network, store, probabilities):
-    for view in (3, 6):  # turned, and mirrored
+def test_rotation_and_reflection_change_nothing(network, store, probabilities):
+    for view in (3, 6):  # rotated, and mirrored
         turned = predict_chips(network, view_chips(store, view).copy(), image_px=IMAGE_PX)
         np.testing.assert_allclose(turned, probabilities, atol=1e-6)
 
 
-def test_answer_does_not_depend_on_the_neighbours(network, store, probabilities, monkeypatch):
+def test_prediction_does_not_depend_on_the_batch(network, store, probabilities, monkeypatch):
     monkeypatch.setattr("planet_lib.networks.predict.PREDICTION_CHIPS", 2)
     in_parts = predict_chips(network, store, image_px=IMAGE_PX)
     np.testing.assert_allclose(in_parts, probabilities, atol=1e-6)
@@ -70,17 +70,19 @@ def test_no_chips_give_no_rows(network, store):
     assert predict_chips(network, store[:0], image_px=IMAGE_PX).shape == (0, len(LABELS))
 
 
-def test_chosen_rows_are_answered_as_among_all(network, store, probabilities):
+def test_chosen_rows_are_predicted_as_among_all(network, store, probabilities):
     rows = np.array([4, 1])
     chosen = predict_chips(network, store, image_px=IMAGE_PX, rows=rows)
     np.testing.assert_allclose(chosen, probabilities[rows], atol=1e-6)
 
 
-def test_features_are_what_the_heads_are_given():
+def test_features_end_with_the_predictions_and_ignore_rotation():
     network = build_model("resnet", 32, widths=(4, 8))
     store = np.random.default_rng(0).integers(256, size=(3, 32, 32, 3), dtype=np.uint8)
-    seen = embed_chips(network, store)
-    assert seen.shape == (3, 8 + len(LABELS))
-    np.testing.assert_allclose(seen[:, 8:], predict_chips(network, store, image_px=32), atol=1e-6)
+    features = embed_chips(network, store)
+    assert features.shape == (3, 8 + len(LABELS))
+    np.testing.assert_allclose(
+        features[:, 8:], predict_chips(network, store, image_px=32), atol=1e-6
+    )
     turned = embed_chips(network, view_chips(store, 5).copy())
-    np.testing.assert_allclose(turned, seen, atol=1e-4)
+    np.testing.assert_allclose(turned, features, atol=1e-4)

@@ -1,14 +1,11 @@
-"""Several devices: two virtual ones learn as one does, and more than there are is refused."""
+"""Several devices: two virtual ones learn what one learns; more than there are is refused."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from test_train import history, results, train, write_store
+from small_runs import find_results, read_history, run_python, write_store
 
 from planet_lib.errors import ConfigError
 from planet_lib.networks.files import load_model
@@ -20,19 +17,22 @@ cpu = tensorflow.config.list_physical_devices("CPU")[0]
 two = [tensorflow.config.LogicalDeviceConfiguration()] * 2
 tensorflow.config.set_logical_device_configuration(cpu, two)
 """
-PLAIN = """
-import json
+LEARNING = """
+import contextlib, json, sys
+from pathlib import Path
+
 import keras
 import numpy as np
 from planet_lib.training.devices import feed_batches, use_devices
+from small_runs import stop_after, train
 
 rng = np.random.default_rng(0)
-chips, answers = rng.normal(size=(32, 6)), rng.normal(size=(32, 2))
+inputs, targets = rng.normal(size=(32, 6)), rng.normal(size=(32, 2))
 
 def repeat():
     while True:
         for start in range(0, 32, 8):
-            yield chips[start : start + 8], answers[start : start + 8]
+            yield inputs[start : start + 8], targets[start : start + 8]
 
 def learn(devices):
     use_devices(devices)
@@ -40,63 +40,51 @@ def learn(devices):
     network = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)])
     network.compile(keras.optimizers.Adam(0.01), "mse")
     kept = network.fit(feed_batches(repeat), steps_per_epoch=4, epochs=5, shuffle=False, verbose=0)
-    return kept.history["loss"], network.predict(chips, verbose=0).tolist()
+    return kept.history["loss"], network.predict(inputs, verbose=0).tolist()
 
-print(json.dumps([learn(devices) for devices in (1, 2, 1)]))
-"""
-TRAINING = """
-import json, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from test_train import stop_after, train
-train(Path(sys.argv[2]), devices=2, on_epoch=stop_after(int(sys.argv[3])))
+learned = [learn(devices) for devices in (1, 2, 1)]
+run_dir = Path(sys.argv[1])
+with contextlib.suppress(KeyboardInterrupt):
+    train(run_dir, devices=2, on_epoch=stop_after(2))
+resumed = [row["epoch"] for row in train(run_dir, devices=2)[1]]
+print(json.dumps({"learned": learned, "resumed": resumed}))
 """
 
 
-def run(*code: str, arguments: tuple = ()) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-c", "\n".join(code), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def two_devices(tmp_path_factory) -> dict:
+    """Learn on a CPU that is split into two devices, in a process of its own."""
+    run_dir = write_store(tmp_path_factory.mktemp("devices") / "run")
+    with run_python(TWO_DEVICES + LEARNING, run_dir) as process:
+        output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return json.loads(output.split("\n")[-2]) | {"run_dir": run_dir}
 
 
 @pytest.mark.slow
-def test_two_devices_learn_what_one_learns():
-    done = run(TWO_DEVICES, PLAIN)
-    assert done.returncode == 0, done.stderr
-    (one, said_by_one), (two, said_by_two), again = json.loads(done.stdout.split("\n")[-2])
+def test_two_devices_learn_what_one_learns(two_devices):
+    (one, predicted), (two, predicted_by_two), again = two_devices["learned"]
     np.testing.assert_allclose(two, one, rtol=1e-5)
-    np.testing.assert_allclose(said_by_two, said_by_one, atol=1e-5)
-    assert again == [one, said_by_one]
+    np.testing.assert_allclose(predicted_by_two, predicted, atol=1e-5)
+    assert again == [one, predicted]
     assert one[-1] < one[0]
 
 
 @pytest.mark.slow
-def test_training_on_two_devices_goes_on_and_leaves_plain_files(tmp_path):
-    # Batch normalisation sees half a batch on each device, so that the curves differ a little.
-    one, two = write_store(tmp_path / "one"), write_store(tmp_path / "two")
-    train(one)
-    stopped = run(TWO_DEVICES, TRAINING, arguments=(Path(__file__).parent, two, 2))
-    assert "KeyboardInterrupt" in stopped.stderr, stopped.stderr
-    done = run(TWO_DEVICES, TRAINING, arguments=(Path(__file__).parent, two, 9))
-    assert done.returncode == 0, done.stderr
-    assert [row["epoch"] for row in history(two)] == [1, 2, 3, 4]
-    losses = {run_dir: [row["loss"] for row in history(run_dir)] for run_dir in (one, two)}
-    np.testing.assert_allclose(losses[two], losses[one], rtol=0.1)
-    for left, right in zip(
-        *(load_model(results(run_dir) / "model.keras").get_weights() for run_dir in (one, two)),
-        strict=True,
-    ):
-        assert left.shape == right.shape
+def test_training_on_two_devices_resumes_and_leaves_plain_files(two_devices, undisturbed):
+    # Batch normalisation uses half a batch on each device, so the curves differ a little.
+    assert two_devices["resumed"] == [3, 4]
+    run_dir = two_devices["run_dir"]
+    histories = [read_history(find_results(x)) for x in (run_dir, undisturbed)]
+    two, one = ([row["loss"] for row in history] for history in histories)
+    np.testing.assert_allclose(two, one, rtol=0.1)
+    networks = [load_model(find_results(x) / "model.keras") for x in (run_dir, undisturbed)]
+    assert networks[0].get_config() == networks[1].get_config()
 
 
 @pytest.mark.parametrize("count", [0, 99])
-def test_more_devices_than_there_are_is_refused_with_their_number(count):
-    with pytest.raises(
-        ConfigError, match=rf"devices: {count}; allowed: 1 to 1, for there are cpu:0"
-    ):
+def test_count_out_of_range_is_refused_with_the_devices(count):
+    with pytest.raises(ConfigError, match=rf"devices: {count}; allowed: 1 to 1 \(cpu:0\)"):
         use_devices(count)
 
 

@@ -1,150 +1,252 @@
-"""The ensemble: out of fold it is, it goes on where it stopped, and its ladder is scored right."""
+"""The ensemble: every prediction is out of fold, reproducible, and never computed twice."""
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
 import numpy as np
-import pandas as pd
 import pytest
-from sklearn.metrics import fbeta_score
+from small_runs import CHIP_PX, write_store
 
 from planet_lib.data.labels import LABELS, encode_tags
 from planet_lib.data.splits import FOLDS
+from planet_lib.errors import StageError
+from planet_lib.features.trees import predict_with_trees
 from planet_lib.files import read_json
 from planet_lib.networks.architectures import build_model
 from planet_lib.networks.files import save_model
-from planet_lib.training import base_learners
-from planet_lib.training.ensemble import LADDER, score_ladder, train_ensemble
+from planet_lib.training import base_learners, out_of_fold
+from planet_lib.training.base_learners import BaseLearners
+from planet_lib.training.ensemble import FOLDER, train_ensemble
+from planet_lib.training.examples import Examples, load_examples
+from planet_lib.training.out_of_fold import LADDER, predict_out_of_fold
 
-CHIP_PX = 32
-TAGS = ("clear primary", "haze primary water")
-LABELLED, UNLABELLED = 40, 4
-
-
-def write_run(run_dir):
-    """Write chips whose brightness alone tells their labels, and some that nobody labelled."""
-    count = LABELLED + UNLABELLED
-    is_bright = np.arange(count) % 2 == 0
-    rng = np.random.default_rng(0)
-    chips = np.where(is_bright[:, None, None, None], 190, 50)
-    (run_dir / "data").mkdir(parents=True)
-    for name in ("raw", "dehazed"):
-        noise = rng.integers(-30, 30, (count, CHIP_PX, CHIP_PX, 3))
-        np.save(run_dir / "data" / f"{name}.npy", (chips + noise).astype(np.uint8))
-        (run_dir / "data" / f"{name}.json").write_text('{"sha256": "made here"}')
-    splits = ["train"] * 24 + ["validation"] * 8 + ["test"] * 8 + ["unlabelled"] * UNLABELLED
-    labelled = np.arange(count) < LABELLED
-    pd.DataFrame(
-        {
-            "chip": [f"chip_{row}" for row in range(count)],
-            "path": "",
-            "labelled": labelled,
-            "tags": np.where(labelled, np.where(is_bright, *TAGS), ""),
-            "split": splits,
-            "group": np.arange(count),
-        }
-    ).to_csv(run_dir / "data" / "chips.csv", index=False)
-    return run_dir
+CHIPS = {"train": 24, "validation": 8, "test": 8, "unlabelled": 4}
+LABELLED = CHIPS["train"] + CHIPS["validation"] + CHIPS["test"]
+SETTINGS = {"epochs": 2, "seeds": 1, "seed": 0}
+*_, ENSEMBLE = LADDER
 
 
 @pytest.fixture(scope="module")
-def small_pretrained(tmp_path_factory):
-    """Stand a network with few weights in for the pretrained one, and few trees."""
+def store(tmp_path_factory) -> Path:
+    return write_store(tmp_path_factory.mktemp("store") / "run", chips=CHIPS)
+
+
+@pytest.fixture(scope="module")
+def examples(store) -> Examples:
+    return load_examples(store, "both")
+
+
+class RecordedFits:
+    """Stand in for the base learners: predict constants and record each fit's training chips."""
+
+    fits: list[tuple[str, np.ndarray, int]]
+
+    def __init__(self, run_dir: Path, examples: Examples, cache: Path, *, epochs: int) -> None:
+        self.shape = examples.encoded.shape
+        RecordedFits.fits = []
+
+    def predict(self, name: str, train: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+        self.fits.append((name, train, seed))
+        names = sorted({name for names in LADDER.values() for name in names})
+        fit = len(self.fits)
+        return {
+            name: np.full(self.shape, fit + 100 * learner, np.float32)
+            for learner, name in enumerate(names)
+        }
+
+
+@pytest.fixture
+def record_fits(monkeypatch, examples, tmp_path):
+    """Give a function that predicts out of fold with recorded fits."""
+    monkeypatch.setattr(out_of_fold, "BaseLearners", RecordedFits)
+
+    def predict(seeds: int = 2, seed: int = 7):
+        results = predict_out_of_fold(
+            tmp_path, examples, tmp_path, epochs=1, seeds=seeds, seed=seed
+        )
+        return *results, RecordedFits.fits
+
+    return predict
+
+
+def find_fit(prediction: float) -> int:
+    """Find the index of the fit that made a stand-in prediction of the first step."""
+    return int(prediction) % 100 - 1
+
+
+def test_each_labelled_chip_is_predicted_without_its_group(record_fits, examples):
+    _, by_step, fits = record_fits()
+    for repeat in range(2):
+        for row in range(LABELLED):
+            name, train, _ = fits[find_fit(by_step[next(iter(LADDER))][repeat, row, 0])]
+            assert name.startswith(f"{repeat}-")
+            assert not train[examples.groups == examples.groups[row]].any()
+            assert train.sum() >= LABELLED // 2
+
+
+def test_no_fit_uses_an_unlabelled_chip(record_fits, examples):
+    *_, fits = record_fits()
+    assert len(fits) == 2 * FOLDS + 1
+    for _, train, _ in fits:
+        assert not train[examples.splits == "unlabelled"].any()
+
+
+def test_validation_and_test_chips_are_predicted_from_the_training_chips(record_fits, examples):
+    probabilities, _, fits = record_fits()
+    name, train, _ = fits[-1]
+    assert name == "split"
+    np.testing.assert_array_equal(train, examples.splits == "train")
+    held_out = np.isin(examples.splits, ["validation", "test"])
+    assert {find_fit(value) for value in probabilities[held_out, 0]} == {len(fits) - 1}
+
+
+def test_unlabelled_chips_get_the_mean_over_all_folds_and_repeats(record_fits, examples):
+    probabilities, by_step, fits = record_fits()
+    of_fits = np.arange(1, len(fits))  # all but the one for validation and test
+    offset = by_step[ENSEMBLE][0, 0, 0] - 1 - find_fit(by_step[ENSEMBLE][0, 0, 0])
+    unlabelled = probabilities[examples.splits == "unlabelled"]
+    np.testing.assert_allclose(unlabelled, of_fits.mean() + offset, rtol=1e-6)
+
+
+def test_each_step_is_the_mean_of_its_base_learners(record_fits):
+    _, by_step, _ = record_fits(seeds=1)
+    names = sorted({name for names in LADDER.values() for name in names})
+    for step, learners in LADDER.items():
+        offsets = by_step[step][0, :, 0] - by_step[next(iter(LADDER))][0, :, 0]
+        expected = np.mean([100 * names.index(name) for name in learners])
+        base = 100 * names.index(LADDER[next(iter(LADDER))][0])
+        np.testing.assert_allclose(offsets, expected - base, rtol=1e-5)
+
+
+def test_repeats_have_their_own_folds_and_the_first_does_not_depend_on_their_number(record_fits):
+    *_, two = record_fits(seeds=2)
+    *_, one = record_fits(seeds=1)
+    assert [seed for *_, seed in two] == [7] * FOLDS + [8] * FOLDS + [7]
+    for (name, train, _), (other_name, other_train, _) in zip(one[:FOLDS], two, strict=False):
+        assert name == other_name
+        np.testing.assert_array_equal(train, other_train)
+    assert any(
+        not np.array_equal(first[1], second[1])
+        for first, second in zip(two[:FOLDS], two[FOLDS:], strict=False)
+    )
+
+
+def predict_with_few_trees(*data: np.ndarray, **settings: object) -> np.ndarray:
+    return predict_with_trees(*data, **settings | {"trees": 20})
+
+
+@pytest.fixture(scope="module")
+def small_learners(tmp_path_factory) -> Iterator[None]:
+    """Replace the pretrained network by one with few weights, and grow few trees."""
     folder = tmp_path_factory.mktemp("pretrained")
-    save_model(build_model("resnet", CHIP_PX, channels=6, widths=(4, 8)), folder)
+    keras.utils.set_random_seed(0)
+    save_model(build_model("resnet", CHIP_PX, channels=6, widths=(4,)), folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base_learners, "PRETRAINED", folder)
-        patch.setitem(base_learners.TREES, "trees", 20)
+        patch.setattr(base_learners, "predict_with_trees", predict_with_few_trees)
         patch.setattr(base_learners, "NETWORKS", 1)
         yield
 
 
+def fit_base_learners(store: Path, examples: Examples, cache: Path, *, seed: int = 3) -> dict:
+    learners = BaseLearners(store, examples, cache, epochs=1)
+    return learners.predict("fit", examples.splits == "train", seed)
+
+
+@pytest.mark.slow
+def test_base_learners_use_only_the_labels_of_training_chips(
+    store, examples, small_learners, tmp_path
+):
+    others = examples.splits != "train"
+    encoded = examples.encoded.copy()
+    encoded[others] = 1 - encoded[others]
+    left = fit_base_learners(store, examples, tmp_path / "left")
+    right = fit_base_learners(store, examples._replace(encoded=encoded), tmp_path / "right")
+    for name, predictions in left.items():
+        assert predictions.shape == examples.encoded.shape
+        np.testing.assert_array_equal(predictions[others], right[name][others])
+    assert set(left) >= {name for names in LADDER.values() for name in names}
+    again = fit_base_learners(store, examples, tmp_path / "again", seed=4)
+    assert not np.array_equal(again["networks"][others], left["networks"][others])
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, small_pretrained):
-    run_dir = write_run(tmp_path_factory.mktemp("ensemble"))
+def finished(store, small_learners, tmp_path_factory) -> Path:
+    """Give a run whose ensemble is trained."""
+    run_dir = shutil.copytree(store, tmp_path_factory.mktemp("finished") / "run")
     lines = []
-    manifest = train_ensemble(run_dir, epochs=2, seeds=1, seed=0, on_fit=lines.append)
-    return run_dir, manifest, lines
+    train_ensemble(run_dir, **SETTINGS, on_fit=lines.append)
+    assert lines[-1] == f"repeat 1 of 1, fold {FOLDS} of {FOLDS}"
+    return run_dir
+
+
+def read_arrays(run_dir: Path) -> dict[str, np.ndarray]:
+    with np.load(run_dir / FOLDER / "out_of_fold.npz") as archive:
+        return dict(archive) | {"all": np.load(run_dir / FOLDER / "probabilities.npy")}
 
 
 @pytest.mark.slow
-def test_every_chip_is_answered_by_what_never_saw_it(finished):
-    run_dir, manifest, lines = finished
-    assert len(lines) == FOLDS
-    answers = np.load(run_dir / "models/ensemble-both/out_of_fold.npz")
-    truth = encode_tags([TAGS[row % 2] for row in range(LABELLED)])
+def test_ensemble_learns_separable_labels_and_predicts_unlabelled_chips(finished):
+    arrays = read_arrays(finished)
+    is_bright = np.arange(sum(CHIPS.values())) % 4 // 2 == 0
+    truth = encode_tags(np.where(is_bright, "clear primary", "haze water"))
     for step in LADDER:
-        assert answers[step].shape == (1, LABELLED, len(LABELS))
-    *_, best = LADDER
-    assert ((answers[best][0] >= 0.2) == truth).mean() > 0.95
-    assert manifest["ladder"][-1]["step"] == best
-    probabilities = np.load(run_dir / "models/ensemble-both/probabilities.npy")
-    assert probabilities.shape == (LABELLED + UNLABELLED, len(LABELS))
-    assert probabilities[-UNLABELLED:].max() > 0.5
-    assert probabilities.dtype == np.float32
+        assert arrays[step].shape == (1, LABELLED, len(LABELS))
+    assert ((arrays[ENSEMBLE][0] >= 0.2) == truth[:LABELLED]).mean() > 0.95
+    assert arrays["all"].dtype == np.float32
+    unlabelled = slice(LABELLED, None)
+    assert ((arrays["all"][unlabelled] >= 0.2) == truth[unlabelled]).mean() > 0.95
+    ladder = read_json(finished / FOLDER / "run.json")["ladder"]
+    assert [row["step"] for row in ladder] == list(LADDER)
+    assert not list((finished / FOLDER).glob("cache-*"))
 
 
 @pytest.mark.slow
-def test_labels_of_a_fold_have_no_say_in_its_answer(finished, tmp_path):
-    """Were a chip's own labels seen, wrong ones would be answered as given."""
-    run_dir = write_run(tmp_path / "run")
-    path = run_dir / "data" / "chips.csv"
-    catalogue = pd.read_csv(path, keep_default_na=False)
-    catalogue.loc[0, "tags"] = "cloudy"
-    catalogue.to_csv(path, index=False)
-    train_ensemble(run_dir, epochs=2, seeds=1, seed=0)
-    *_, best = LADDER
-    answer = np.load(run_dir / "models/ensemble-both/out_of_fold.npz")[best][0, 0]
-    assert answer[LABELS.index("clear")] > answer[LABELS.index("cloudy")]
-
-
-@pytest.mark.slow
-def test_finished_ensemble_is_not_fitted_again(finished):
-    run_dir, manifest, _ = finished
-    lines = []
-    assert train_ensemble(run_dir, epochs=2, seeds=1, seed=0, on_fit=lines.append) == manifest
-    assert lines == []
-
-
-@pytest.mark.slow
-def test_interrupted_ensemble_goes_on_and_ends_the_same(finished, tmp_path):
-    run_dir = write_run(tmp_path / "run")
+def test_interrupted_ensemble_resumes_and_ends_the_same(finished, store, tmp_path):
+    run_dir = shutil.copytree(store, tmp_path / "run")
 
     def stop(line: str) -> None:
         if "fold 3" in line:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_ensemble(run_dir, epochs=2, seeds=1, seed=0, on_fit=stop)
+        train_ensemble(run_dir, **SETTINGS, on_fit=stop)
     kept = {path: path.stat().st_mtime_ns for path in run_dir.rglob("0-*.npz")}
     assert len(kept) == 3
 
     def check(line: str) -> None:
         assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
 
-    train_ensemble(run_dir, epochs=2, seeds=1, seed=0, on_fit=check)
-    answers = [
-        np.load(folder / "models/ensemble-both/probabilities.npy")
-        for folder in (run_dir, finished[0])
-    ]
-    np.testing.assert_array_equal(*answers)
-    assert read_json(run_dir / "models/ensemble-both/run.json")["ladder"] == finished[1]["ladder"]
+    train_ensemble(run_dir, **SETTINGS, on_fit=check)
+    for name, array in read_arrays(finished).items():
+        np.testing.assert_array_equal(read_arrays(run_dir)[name], array)
+    manifests = [read_json(folder / FOLDER / "run.json") for folder in (run_dir, finished)]
+    assert manifests[0]["ladder"] == manifests[1]["ladder"]
 
 
-def test_ladder_equals_scikit_learn():
-    rng = np.random.default_rng(0)
-    truth = rng.random((60, 17)) < 0.3
-    truth[:, 0] = True
-    answers = {
-        "coin": rng.random((2, 60, 17)),
-        "better": np.clip(truth * 0.5 + rng.random((2, 60, 17)) * 0.3, 0, 1),
-    }
-    ladder = score_ladder(truth, answers, seed=0)
-    for step, runs in answers.items():
-        reference = [
-            fbeta_score(truth, run >= 0.2, beta=2, average="samples", zero_division=0)
-            for run in runs
-        ]
-        assert ladder.loc[step, "f2"] == pytest.approx(np.mean(reference))
-        assert ladder.loc[step, "low"] < ladder.loc[step, "f2"] < ladder.loc[step, "high"]
-    gain = ladder.loc["better", "f2"] - ladder.loc["coin", "f2"]
-    assert ladder.loc["better", "gain"] == pytest.approx(gain)
-    assert ladder.loc["better", "gain_low"] > 0
-    assert np.isnan(ladder.loc["coin", "gain"])
+@pytest.mark.slow
+def test_finished_ensemble_is_scored_again_but_not_fitted(finished, monkeypatch):
+    manifest = read_json(finished / FOLDER / "run.json")
+    path = finished / FOLDER / "run.json"
+    path.write_text(path.read_text().replace('"gain"', '"old name"'))
+    monkeypatch.setattr(
+        "planet_lib.training.ensemble.predict_out_of_fold", lambda *_, **__: pytest.fail("fitted")
+    )
+    assert train_ensemble(finished, **SETTINGS) == manifest
+
+
+@pytest.mark.slow
+def test_changed_setting_fits_the_ensemble_again(finished, monkeypatch):
+    def start(*_, **__):
+        raise InterruptedError("fitting started")
+
+    monkeypatch.setattr("planet_lib.training.ensemble.predict_out_of_fold", start)
+    with pytest.raises(InterruptedError):
+        train_ensemble(finished, **SETTINGS | {"seed": 1})
+
+
+def test_missing_store_names_the_command_to_run(tmp_path):
+    with pytest.raises(StageError, match="run 'make report' first"):
+        train_ensemble(tmp_path, **SETTINGS)

@@ -1,22 +1,30 @@
-"""What goes wrong beside a training: memory, disk, damaged checkpoints. No whole epoch is lost."""
+"""Full memory, full disk and damaged checkpoints: no finished epoch is lost."""
 
 import errno
-import json
 import os
 import resource
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from test_train import DROPPING, history, probabilities, results, stop_after, train, write_store
+from small_runs import (
+    DROPOUT,
+    assert_same_results,
+    find_checkpoints,
+    find_results,
+    read_history,
+    train,
+    write_store,
+)
 
-import planet_lib.training.callbacks
 from planet_lib.errors import StageError
 from planet_lib.networks.architectures import build_model
 from planet_lib.networks.files import load_model, save_model
+from planet_lib.training.callbacks import EpochKeeper
 from planet_lib.training.checkpoints import load_state, save_state
 from planet_lib.training.failures import explain_failures
 
@@ -28,97 +36,35 @@ DAMAGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Path:
-    run_dir = write_store(tmp_path_factory.mktemp("undisturbed"))
-    train(run_dir)
-    return run_dir
-
-
-@pytest.fixture(scope="module")
-def stopped(tmp_path_factory) -> Path:
-    run_dir = write_store(tmp_path_factory.mktemp("stopped"))
-    with pytest.raises(KeyboardInterrupt):
-        train(run_dir, on_epoch=stop_after(3))
-    return run_dir
-
-
-def checkpoints(run_dir: Path) -> Path:
-    return next(results(run_dir).glob("checkpoints-*"))
-
-
-def epochs_on_disk(run_dir: Path) -> list[int]:
-    return [
-        row["epoch"]
-        for row in json.loads((checkpoints(run_dir) / "history.json").read_text())["epochs"]
-    ]
-
-
-def assert_one_line(refused, *words: str) -> None:
-    message = str(refused.value)
+def assert_one_line(error: StageError, *words: str) -> None:
+    message = str(error)
     assert "\n" not in message
     assert all(word in message for word in words), message
 
 
-def assert_ends_as(run_dir: Path, undisturbed: Path) -> None:
-    np.testing.assert_array_equal(probabilities(run_dir), probabilities(undisturbed))
-    for left, right in zip(history(run_dir), history(undisturbed), strict=True):
-        assert left | {"seconds": 0} == right | {"seconds": 0}
+def assert_same_checkpoints(left: Path, right: Path) -> None:
+    """Compare the histories and all arrays of two runs' checkpoints to the bit."""
+    left, right = find_checkpoints(left), find_checkpoints(right)
+    names = sorted(path.name for path in left.iterdir())
+    assert names == sorted(path.name for path in right.iterdir())
+    assert read_history(left) == read_history(right)
+    for name in names:
+        if name.endswith(".npz"):
+            with np.load(left / name) as one, np.load(right / name) as other:
+                for array in one.files:
+                    np.testing.assert_array_equal(one[array], other[array])
 
 
-def build_compiled(**options) -> keras.Model:
-    network = build_model("densenet", 32, **DROPPING | options)
+def build_compiled(**options: object) -> keras.Model:
+    network = build_model("densenet", 32, **DROPOUT | options)
     network.compile("adam", "mse")
     network.optimizer.build(network.trainable_variables)
     return network
 
 
-def exhaust_memory(row: dict) -> None:
-    if row["epoch"] == 2:
-        keras.ops.zeros((10**7, 10**7))
-
-
-def test_full_memory_names_the_cure_and_the_rerun_goes_on(tmp_path, undisturbed):
-    run_dir = write_store(tmp_path / "run")
-    with pytest.raises(StageError) as refused:
-        train(run_dir, on_epoch=exhaust_memory)
-    assert_one_line(refused, str(run_dir), "lower batch_size or image_px", "are kept")
-    assert epochs_on_disk(run_dir) == [1, 2]
-    _, rows = train(run_dir)
-    assert [row["epoch"] for row in rows] == [3, 4]
-    assert_ends_as(run_dir, undisturbed)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        MemoryError(),
-        RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 4 bytes."),
-        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."),
-    ],
-    ids=["python", "jax", "torch"],
-)
-def test_full_memory_of_other_backends_is_known_by_its_words(tmp_path, error):
-    def fail(run_dir):
-        raise error
-
-    with pytest.raises(StageError, match="lower batch_size or image_px"):
-        explain_failures(fail)(tmp_path)
-
-
-@pytest.mark.parametrize("error", [ValueError("no"), PermissionError(errno.EACCES, "no")], ids=str)
-def test_other_errors_stay_as_they_are(tmp_path, error):
-    def fail(run_dir):
-        raise error
-
-    with pytest.raises(type(error)) as raised:
-        explain_failures(fail)(tmp_path)
-    assert raised.value is error
-
-
 @pytest.fixture
 def limit_files():
-    """Give a function that bounds the size of files, which fails writing as a full disk does."""
+    """Give a function that limits the size of files, so that writing fails as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
@@ -130,27 +76,59 @@ def limit_files():
     signal.signal(signal.SIGXFSZ, ignored)
 
 
-@pytest.mark.parametrize("size", [100, 20_000], ids=["history", "state"])
-def test_full_disk_names_the_folder_and_the_rerun_goes_on(tmp_path, undisturbed, limit_files, size):
+def after_second_epoch(act: Callable[[], object]) -> Callable[[dict], None]:
+    return lambda row: act() if row["epoch"] == 2 else None
+
+
+@pytest.mark.slow  # TensorFlow waits ten seconds for memory
+def test_full_memory_names_the_cure_and_keeps_the_epochs(tmp_path, interrupted):
     run_dir = write_store(tmp_path / "run")
+    allocate = after_second_epoch(lambda: keras.ops.zeros((10**7, 10**7)))
+    with pytest.raises(StageError) as raised:
+        train(run_dir, on_epoch=allocate)
+    assert_one_line(raised.value, str(run_dir), "lower batch_size or image_px", "are kept")
+    assert_same_checkpoints(run_dir, interrupted)
 
-    def fill_disk(row: dict) -> None:
-        if row["epoch"] == 2:
-            limit_files(size)
 
-    with pytest.raises(StageError) as refused:
-        train(run_dir, on_epoch=fill_disk)
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 4 bytes."),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    ],
+    ids=["python", "jax", "torch"],
+)
+def test_full_memory_of_other_backends_is_recognised_by_its_message(tmp_path, error):
+    def fail(run_dir):
+        raise error
+
+    with pytest.raises(StageError, match="lower batch_size or image_px"):
+        explain_failures(fail)(tmp_path)
+
+
+def test_other_errors_stay_as_they_are(tmp_path):
+    error = PermissionError(errno.EACCES, "no")
+
+    def fail(run_dir):
+        raise error
+
+    with pytest.raises(PermissionError) as raised:
+        explain_failures(fail)(tmp_path)
+    assert raised.value is error
+
+
+def test_full_disk_names_the_folder_and_keeps_the_epochs(tmp_path, interrupted, limit_files):
+    run_dir = write_store(tmp_path / "run")
+    with pytest.raises(StageError) as raised:
+        train(run_dir, on_epoch=after_second_epoch(lambda: limit_files(20_000)))
     limit_files(resource.RLIM_INFINITY)
-    assert_one_line(refused, str(run_dir), "the disk is full; make room", "are kept")
-    assert epochs_on_disk(run_dir) == [1, 2]
-    assert not list(checkpoints(run_dir).glob("partial-*"))
-    _, rows = train(run_dir)
-    assert [row["epoch"] for row in rows] == [3, 4]
-    assert_ends_as(run_dir, undisturbed)
+    assert_one_line(raised.value, str(run_dir), "the disk is full; free some space", "are kept")
+    assert_same_checkpoints(run_dir, interrupted)
 
 
-def test_disk_full_at_the_end_keeps_the_training(tmp_path, undisturbed, limit_files):
-    run_dir = write_store(tmp_path / "run")
+def test_disk_full_at_the_end_keeps_the_training(interrupted, undisturbed, tmp_path, limit_files):
+    run_dir = shutil.copytree(interrupted, tmp_path / "run")
 
     def fill_disk(row: dict) -> None:
         if row["epoch"] == 4:
@@ -159,18 +137,18 @@ def test_disk_full_at_the_end_keeps_the_training(tmp_path, undisturbed, limit_fi
     with pytest.raises(StageError, match="the disk is full"):
         train(run_dir, on_epoch=fill_disk)
     limit_files(resource.RLIM_INFINITY)
-    assert not list(results(run_dir).glob("*model*"))
+    assert not list(find_results(run_dir).glob("*model*"))
     _, rows = train(run_dir)
     assert rows == []
-    assert_ends_as(run_dir, undisturbed)
+    assert_same_results(run_dir, undisturbed)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_small_disk_fails_as_the_limit_of_file_sizes_does(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     if os.system(f"mount -t tmpfs -o size=64k tmpfs {disk} 2>/dev/null"):
-        pytest.skip("this machine mounts nothing")
+        pytest.skip("this machine cannot mount a file system")
     try:
         network = build_compiled(filters=64)
         with pytest.raises(OSError, match="No space left on device"):
@@ -182,42 +160,53 @@ def test_small_disk_fails_as_the_limit_of_file_sizes_does(tmp_path):
         os.system(f"umount {disk}")
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_last_epoch_is_told_and_an_earlier_one_taken(
-    stopped, undisturbed, tmp_path, capsys, damage
+def test_full_disk_leaves_the_earlier_model(tmp_path, limit_files):
+    network = build_compiled()
+    files = save_model(network, tmp_path)
+    limit_files(1000)
+    with pytest.raises(OSError, match="File too large"):
+        save_model(network, tmp_path)
+    limit_files(resource.RLIM_INFINITY)
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert all(load_model(file).output for file in files)
+
+
+def test_damaged_last_epoch_is_reported_and_an_earlier_one_used(
+    interrupted, undisturbed, tmp_path, capsys
 ):
-    run_dir = shutil.copytree(stopped, tmp_path / "run")
-    last = checkpoints(run_dir) / "epoch-003.npz"
-    last.write_bytes(DAMAGES[damage](last.read_bytes()))
+    run_dir = shutil.copytree(interrupted, tmp_path / "run")
+    last = find_checkpoints(run_dir) / "epoch-002.npz"
+    last.write_bytes(DAMAGES["one byte"](last.read_bytes()))
     _, rows = train(run_dir)
-    assert [row["epoch"] for row in rows] == [3, 4]
-    said = capsys.readouterr().out
-    assert f"{last}: damaged" in said
-    assert "going on after epoch 2" in said
-    assert_ends_as(run_dir, undisturbed)
+    assert [row["epoch"] for row in rows] == [2, 3, 4]
+    printed = capsys.readouterr().out
+    assert f"{last}: damaged" in printed
+    assert "resuming after epoch 1" in printed
+    assert_same_results(run_dir, undisturbed)
 
 
-def test_no_good_epoch_says_which_folder_to_delete(stopped, tmp_path):
-    run_dir = shutil.copytree(stopped, tmp_path / "run")
-    for path in checkpoints(run_dir).glob("*.npz"):
+def test_without_a_whole_epoch_the_error_names_the_folder_to_delete(interrupted, tmp_path):
+    run_dir = shutil.copytree(interrupted, tmp_path / "run")
+    for path in find_checkpoints(run_dir).glob("*.npz"):
         path.write_bytes(b"")
-    with pytest.raises(StageError) as refused:
+    with pytest.raises(StageError) as raised:
         train(run_dir)
-    assert_one_line(refused, f"delete {checkpoints(run_dir)} and run again", "epoch-003.npz")
+    folder = find_checkpoints(run_dir)
+    assert_one_line(raised.value, f"delete {folder} and run again", "epoch-002.npz")
 
 
-def test_damaged_history_is_one_line(stopped, tmp_path):
-    run_dir = shutil.copytree(stopped, tmp_path / "run")
-    path = checkpoints(run_dir) / "history.json"
+def test_damaged_history_is_reported_in_one_line(interrupted, tmp_path):
+    run_dir = shutil.copytree(interrupted, tmp_path / "run")
+    path = find_checkpoints(run_dir) / "history.json"
     path.write_text(path.read_text()[:50])
-    with pytest.raises(StageError) as refused:
+    with pytest.raises(StageError) as raised:
         train(run_dir)
-    assert_one_line(refused, f"{path}: damaged", "delete it and run again")
+    assert_one_line(raised.value, f"{path}: damaged", "delete it and run again")
 
 
-def test_best_and_the_last_two_epochs_are_on_disk(tmp_path):
+def test_best_and_last_two_epochs_are_on_disk(tmp_path):
     losses = iter([0.5, 0.1, 0.4, 0.3, 0.2])
-    keeper = planet_lib.training.callbacks.EpochKeeper(tmp_path, patience=9, seed=0)
+    keeper = EpochKeeper(tmp_path, patience=9, seed=0)
     keeper.set_model(build_compiled())
     for epoch in range(5):
         keeper.on_epoch_begin(epoch)
@@ -258,14 +247,3 @@ def test_state_of_another_network_is_refused(tmp_path):
     save_state(build_compiled(filters=8), tmp_path / "state.npz")
     with pytest.raises(StageError, match="not the state of this network"):
         load_state(build_compiled(), tmp_path / "state.npz")
-
-
-def test_full_disk_leaves_the_model_that_was_there(tmp_path, limit_files):
-    network = build_compiled()
-    files = save_model(network, tmp_path)
-    limit_files(1000)
-    with pytest.raises(OSError, match="File too large"):
-        save_model(network, tmp_path)
-    limit_files(resource.RLIM_INFINITY)
-    assert sorted(tmp_path.iterdir()) == sorted(files)
-    assert all(load_model(file).output for file in files)

@@ -1,4 +1,4 @@
-"""The flat Adam: the steps of Keras' own, saved and taken up again."""
+"""FlatAdam takes the steps of Keras' Adam, and resumes from a saved state."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from planet_lib.training.optimizers import FlatAdam
 
 
 def build_network(optimizer) -> keras.Model:
-    """Build a small network with weights of ranks 1, 2 and 4, all known."""
+    """Build a small network with weights of ranks 1, 2 and 4."""
     keras.utils.set_random_seed(3)
     network = keras.Sequential(
         [
@@ -41,30 +41,29 @@ def assert_same_weights(left: list[np.ndarray], right: list[np.ndarray], **toler
         np.testing.assert_allclose(one, other, **tolerance)
 
 
-@pytest.mark.parametrize("make_rate", [schedule, lambda: 0.01], ids=["schedule", "constant"])
-def test_steps_are_those_of_keras_adam(make_rate):
-    untrained = build_network(FlatAdam(make_rate())).get_weights()
-    flat = train(build_network(FlatAdam(make_rate())), 15)
-    reference = train(build_network(keras.optimizers.Adam(make_rate())), 15)
+def test_steps_equal_those_of_keras_adam():
+    untrained = build_network(FlatAdam(schedule())).get_weights()
+    flat = train(build_network(FlatAdam(schedule())), 15)
+    reference = train(build_network(keras.optimizers.Adam(schedule())), 15)
     assert_same_weights(flat, reference, rtol=1e-4, atol=1e-5)
     moved = [np.abs(new - old).max() for new, old in zip(flat, untrained, strict=True)]
     assert min(moved) > 0.01
 
 
-def test_settings_are_those_of_keras_adam():
+def test_settings_mean_the_same_as_in_keras_adam():
     settings = {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 0.1}
     flat = train(build_network(FlatAdam(0.01, **settings)), 5)
     reference = train(build_network(keras.optimizers.Adam(0.01, **settings)), 5)
     assert_same_weights(flat, reference, rtol=1e-4, atol=1e-6)
 
 
-def test_first_step_is_the_learning_rate_long():
+def test_first_step_has_the_length_of_the_learning_rate():
     weight = keras.Variable(np.array([[1.0, -2.0]], np.float32))
     FlatAdam(0.1).apply([keras.ops.convert_to_tensor([[5.0, -0.01]])], [weight])
     np.testing.assert_allclose(weight, [[0.9, -1.9]], rtol=1e-4)
 
 
-def test_saved_optimizer_goes_on_as_if_not_stopped(tmp_path):
+def test_saved_optimizer_resumes_as_if_not_interrupted(tmp_path):
     undisturbed = build_network(FlatAdam(schedule()))
     train(undisturbed, 4)
     undisturbed.save_weights(tmp_path / "four.weights.h5")
@@ -81,5 +80,5 @@ def test_gradients_of_other_variables_are_refused():
     optimizer.build(variables)
     with pytest.raises(ValueError, match="Unknown variable"):
         optimizer.apply([keras.ops.zeros(2)], [keras.Variable(np.zeros(2, np.float32))])
-    with pytest.raises(ValueError, match="1 gradients; 2 are needed"):
+    with pytest.raises(ValueError, match="1 gradients for 2 variables"):
         optimizer.apply([keras.ops.zeros(2)], variables[:1])

@@ -1,0 +1,106 @@
+"""Files of networks load with plain Keras; damaged ones and other networks are refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from planet_lib.errors import DataError
+from planet_lib.networks.architectures import build_model
+from planet_lib.networks.files import load_model, save_model
+
+IMAGE_PX = 32
+NETWORKS = {
+    "cnn": ({}, "b00_cnn.h5"),
+    "densenet": ({"blocks": [1], "growth": 4, "filters": 4}, "b01_dense121.h5"),
+    "resnet": ({"widths": (4, 8)}, None),
+}
+
+
+def build_tiny() -> keras.Model:
+    return build_model("densenet", IMAGE_PX, **NETWORKS["densenet"][0])
+
+
+def assert_refused(path: Path, *words: str) -> None:
+    with pytest.raises(DataError) as refused:
+        load_model(path)
+    message = str(refused.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    assert all(word in message for word in words)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_saved_files_load_with_plain_keras_and_predict_the_same(tmp_path, name):
+    options, file_of_2018 = NETWORKS[name]
+    network = build_model(name, IMAGE_PX, **options)
+    files = save_model(network, tmp_path)
+    assert [file.name for file in files] == ["model.keras"] + [file_of_2018] * bool(file_of_2018)
+    chips = np.random.default_rng(0).integers(256, size=(2, IMAGE_PX, IMAGE_PX, 3), dtype=np.uint8)
+    expected = network(chips)
+    for file in files:
+        for load in (keras.saving.load_model, load_model):
+            for head, probabilities in load(file)(chips).items():
+                np.testing.assert_array_equal(probabilities, expected[head])
+
+
+def cut(share: float) -> Callable[[bytes], bytes]:
+    return lambda content: content[: int(share * len(content))]
+
+
+def overwrite_after(mark: bytes) -> Callable[[bytes], bytes]:
+    def damage(content: bytes) -> bytes:
+        start = content.index(mark) + len(mark)
+        return content[:start] + b"\xff" * 600 + content[start + 600 :]
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("model.keras", cut(0)),
+        ("model.keras", cut(0.99)),
+        ("model.keras", overwrite_after(b"model.weights.h5")),
+        ("b01_dense121.h5", cut(0)),
+        ("b01_dense121.h5", cut(0.99)),
+        ("b01_dense121.h5", overwrite_after(b"SNOD")),
+    ],
+    ids=[f"{kind} {damage}" for kind in ("keras", "h5") for damage in ("empty", "cut", "bytes")],
+)
+def test_damaged_file_is_refused(tmp_path, name, damage):
+    save_model(build_tiny(), tmp_path)
+    path = tmp_path / name
+    path.write_bytes(damage(path.read_bytes()))
+    assert_refused(path)
+
+
+def test_missing_file_is_refused(tmp_path):
+    for name in ("model.keras", "b00_cnn.h5"):
+        assert_refused(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"weather": 4}, {"weather": 4, "land": 12}, {"weather": 4, "land": 13, "more": 1}]
+)
+def test_network_with_other_heads_is_refused(tmp_path, sizes):
+    chips = keras.Input((4, 4, 3))
+    x = layers.Flatten()(chips)
+    heads = {name: layers.Dense(size, name=name)(x) for name, size in sizes.items()}
+    keras.Model(chips, heads).save(tmp_path / "other.keras")
+    assert_refused(tmp_path / "other.keras", "expected weather and land for 17 labels")
+
+
+def test_network_without_named_heads_is_refused(tmp_path):
+    values = keras.Input((3,))
+    keras.Model(values, layers.Dense(17)(values)).save(tmp_path / "plain.keras")
+    assert_refused(tmp_path / "plain.keras", "heads {}")
+
+
+def test_network_that_was_never_built_is_refused(tmp_path):
+    with pytest.warns(UserWarning, match="not yet been built"):
+        keras.Sequential([layers.Flatten()]).save(tmp_path / "unbuilt.keras")
+    assert_refused(tmp_path / "unbuilt.keras")
