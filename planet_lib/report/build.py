@@ -1,4 +1,4 @@
-"""A report as a whole: start its graph, list its pages, gather its results."""
+"""A report as a whole: start its graph, gather its results."""
 
 import fcntl
 import hashlib
@@ -21,7 +21,8 @@ from planet_lib.data.store import discard_changed_stores
 from planet_lib.errors import ConfigError, DataError, StageError
 from planet_lib.files import read_json, write_json
 from planet_lib.provenance import identify_commit, list_versions
-from planet_lib.report.pages import Link, render_index
+from planet_lib.report.contents import list_pages
+from planet_lib.report.pages import render_index
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = "report.json"
@@ -84,36 +85,11 @@ def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Pa
     return ROOT / "reports" / name / "index.html"
 
 
-def list_pages(settings: dict) -> list[Link]:
-    """List a report's notebook pages in reading order."""
-    profile = settings["profile"]
-    runs = [f"{network}-{kind}" for network in profile["networks"] for kind in profile["inputs"]]
-    return [
-        Link(
-            "The chips", "01_explore.html", "Labels, weather, colours, and what is odd in the data"
-        ),
-        Link("Haze removal", "02_dehaze.html", "How it works, step by step, before and after"),
-        *(
-            Link(
-                f"Training: {run}", f"03_train-{run}.html", "The network, its input and its curves"
-            )
-            for run in runs
-        ),
-        *(
-            [Link("The ensemble", "03_ensemble.html", "All learners together, step by step")]
-            if profile["ensemble"]
-            else []
-        ),
-        Link("Evaluation", "04_evaluate.html", "Label by label, raw against haze-free"),
-        Link("Finding mines", "05_find_mines.html", "The chips most likely to hold a mine"),
-    ]
-
-
 def describe_data(settings: dict) -> dict:
     """Say which data a report's pages show, as the pages' own functions take it."""
     note = "synthetic chips" if settings["data"] is None else f"the chips of {settings['source']}"
     return {
-        "site": list_pages(settings),
+        "site": list_pages(settings["profile"]),
         "report": settings["name"],
         "data_note": note,
         "synthetic": settings["data"] is None,

@@ -1,0 +1,101 @@
+"""What a report contains: its runs, its pages in reading order, and the names that readers see."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+HOME = "index.html"
+NETWORK_NAMES = {
+    "cnn": "Plain CNN",
+    "densenet": "DenseNet",
+    "densenet121": "DenseNet-121",
+    "resnet": "ResNet",
+    "ensemble": "Ensemble",
+}
+INPUT_NAMES = {"raw": "as taken", "dehazed": "haze removed", "both": "as taken and haze removed"}
+ENSEMBLE = "ensemble-both"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a report."""
+
+    name: str  # of its file, and of its executed notebook, without the ending
+    title: str
+    summary: str
+
+    @property
+    def href(self) -> str:
+        """Address of the page, relative to the front page."""
+        return f"{self.name}.html"
+
+
+def list_trainings(profile: Mapping[str, Any]) -> list[str]:
+    """List the trainings of single networks, as ``<network>-<input>``.
+
+    Parameters
+    ----------
+    profile : mapping
+        The content of a `planet_lib.config.Profile`.
+    """
+    return [f"{network}-{kind}" for network in profile["networks"] for kind in profile["inputs"]]
+
+
+def list_runs(profile: Mapping[str, Any]) -> list[str]:
+    """List all runs that the evaluation compares: the trainings and, if any, the ensemble."""
+    return list_trainings(profile) + ([ENSEMBLE] if profile["ensemble"] else [])
+
+
+def list_pages(profile: Mapping[str, Any]) -> list[Page]:
+    """List the notebooks' pages in reading order, without the front page.
+
+    Parameters
+    ----------
+    profile : mapping
+        The content of a `planet_lib.config.Profile`.
+    """
+    compared = ", for each kind of input" if len(profile["inputs"]) > 1 else ""
+    pages = [
+        Page("01_explore", "The chips", "Labels, weather, colours, and oddities of the data"),
+        Page("02_dehaze", "Haze removal", "Three methods step by step, before and after"),
+    ]
+    pages += [
+        Page(
+            f"03_train-{run}",
+            f"Training: {name_run(run)}",
+            "The network, its input and its learning curves",
+        )
+        for run in list_trainings(profile)
+    ]
+    if profile["ensemble"]:
+        pages.append(
+            Page("03_ensemble", "The ensemble", "What each of its parts adds on few labelled chips")
+        )
+    return [
+        *pages,
+        Page("04_evaluate", "Evaluation", f"Precision, recall and F2 of every label{compared}"),
+        Page("05_find_mines", "Finding mines", "The chips most likely to hold a mine"),
+    ]
+
+
+def name_run(run: str) -> str:
+    """Write a run's name for the reader.
+
+    Examples
+    --------
+    >>> name_run("densenet-dehazed")
+    'DenseNet, haze removed'
+    """
+    network, kind = run.split("-")
+    return f"{NETWORK_NAMES[network]}, {INPUT_NAMES[kind]}"
+
+
+def name_label(label: str) -> str:
+    """Write a label for the reader, with the competition's misspelling corrected.
+
+    Examples
+    --------
+    >>> name_label("artisinal_mine")
+    'artisanal mine'
+    """
+    return label.replace("artisinal", "artisanal").replace("_", " ")
