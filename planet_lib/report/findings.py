@@ -118,18 +118,20 @@ def conclude_truth(scores: pd.DataFrame, method: str) -> str:
     errors = scores.pivot_table("ciede2000", "strength", "method").reindex(STRENGTHS)
     change = (errors[method] - errors["as taken"]).dropna().rename("“{}”".format)
     better, worse = change[change < 0], change[change >= 0]
+    everywhere = " at every haze strength" if better.empty or worse.empty else ""
     parts = []
     if len(better):
-        parts.append(
-            f"lowers the colour error at the strengths {_join(better.index)} "
-            f"(most at {better.idxmin()}: {better.min():+.1f})"
-        )
+        size = f"most at {better.idxmin()} ({better.min():+.1f})"
+        parts.append(f"lowers the colour error{everywhere}, {size}")
     if len(worse):
         size = "visible" if worse.max() >= JUST_NOTICEABLE else "too little to be seen"
-        parts.append(f"raises it at {_join(worse.index)} (most: {worse.max():+.1f}, {size})")
-    subject = f"The method {name_label(method)}"
-    return _write_minus(f"{subject} {' and '.join(parts)}.").replace(
-        f"{subject} raises it", f"{subject} raises the colour error"
+        where = everywhere or f" at {_join(worse.index)}"
+        parts.append(
+            f"raises {'it' if parts else 'the colour error'}{where} (by up to "
+            f"{worse.max():.1f}, {size})"
+        )
+    return _write_minus(
+        f"Compared with the chip as taken, {name_label(method)} {', but '.join(parts)}."
     )
 
 
@@ -169,7 +171,7 @@ def conclude_ladder(ladder: pd.DataFrame) -> str:
     Parameters
     ----------
     ladder : DataFrame
-        As returned by `planet_lib.training.ensemble.score_ladder`.
+        As returned by `planet_lib.evaluation.ladder.score_ladder`.
     """
     gains = ladder["gain"].dropna().astype(float)
     settled = gains[ladder.loc[gains.index, "gain_low"].astype(float) > 0]
@@ -346,7 +348,9 @@ def _join(names: Sequence[str]) -> str:
     """Join names as in a sentence; a semicolon separates names that hold commas."""
     separator = "; " if any("," in name for name in names) else ", "
     *rest, last = names
-    return f"{separator.join(rest)} and {last}" if rest else last
+    if not rest:
+        return last
+    return f"{separator.join(rest)}{separator.rstrip(', ')} and {last}"
 
 
 def _write_minus(text: str) -> str:

@@ -22,7 +22,7 @@ def plot_learning_curves(history: pd.DataFrame, *, best_epoch: int) -> Figure:
     Parameters
     ----------
     history : DataFrame
-        One row per epoch, as returned by `planet_lib.training.callbacks.load_history`.
+        One row per epoch, as returned by `planet_lib.training.progress.load_history`.
     best_epoch : int
         Counted from 1.
     """
