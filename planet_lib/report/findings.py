@@ -227,6 +227,8 @@ def conclude_haze_gain(haze_gain: Mapping[str, Mapping]) -> str:
     for run, change in haze_gain.items():
         low, high = change["interval"]
         groups["rises" if low > 0 else "falls" if high < 0 else "open"].append(name_run(run))
+    if not groups["rises"] + groups["falls"]:
+        return "Every interval includes zero: these test chips do not settle whether haze matters."
     sentences = [
         f"The mean $F_2$ {verb} by more than chance explains for {_join(groups[verb])}."
         for verb in ("rises", "falls")

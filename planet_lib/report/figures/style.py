@@ -50,7 +50,7 @@ sns.set_theme(
 def format_table(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
     """Format a table for the reader: rounded numbers, dashes for NaN, labels in plain words."""
     written = table.map(lambda value: _write_value(value, digits))
-    written.columns = [str(name).replace("_", " ") for name in table.columns]
+    written.columns = [str(name).replace("_", " ").replace("f2", "F2") for name in table.columns]
     written.index = [name_label(str(name)) for name in table.index]
     return written
 
@@ -91,5 +91,6 @@ def _write_value(value: object, digits: int) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, float | np.floating):
-        return f"{value:.{digits}f}" if np.isfinite(value) else "–"
+        text = f"{value:.{digits}f}" if np.isfinite(value) else "–"
+        return text.replace("-", "\N{MINUS SIGN}")
     return f"{value:,}" if isinstance(value, int | np.integer) else str(value)
