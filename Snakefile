@@ -8,6 +8,7 @@ runs this file in that folder. By hand:
 import json
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from planet_lib.config import INPUTS
@@ -21,10 +22,7 @@ SEED = PROFILE["seed"]
 SYNTHETIC = config["data"] is None
 MADE = "synthetic/{chips}-{unlabelled}-{enrich}-{seed}".format(seed=SEED, **PROFILE["synthetic"])
 SITE = {
-    "site": [
-        {"title": page.title, "href": page.href, "summary": page.summary}
-        for page in list_pages(PROFILE)
-    ],
+    "site": [asdict(page) for page in list_pages(PROFILE)],
     "report": config["name"],
     "data_note": "synthetic chips" if SYNTHETIC else f"the chips of {config['source']}",
     "synthetic": SYNTHETIC,

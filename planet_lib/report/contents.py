@@ -12,7 +12,7 @@ NETWORK_NAMES = {
     "resnet": "ResNet",
     "ensemble": "Ensemble",
 }
-INPUT_NAMES = {"raw": "as taken", "dehazed": "haze removed", "both": "as taken and haze removed"}
+INPUT_NAMES = {"raw": "as taken", "dehazed": "haze removed", "both": "both versions"}
 ENSEMBLE = "ensemble-both"
 
 

@@ -1,4 +1,4 @@
-"""Markdown as HTML: anchored headings, formulas as MathML, images inside the page."""
+"""Conversion of markdown to HTML: anchored headings, MathML formulas, embedded images."""
 
 import html
 import re
@@ -13,7 +13,7 @@ MATHML_NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'  # HTML needs n
 
 @dataclass(frozen=True)
 class Heading:
-    """An entry of the table of contents."""
+    """An entry of a page's table of contents."""
 
     level: int
     text: str
@@ -21,12 +21,12 @@ class Heading:
 
 
 class Prose:
-    """The markdown of one page, whose headings need anchors of their own.
+    """Converter for the markdown of one page, whose anchors are unique.
 
     Parameters
     ----------
     folder : Path
-        Where relative image paths start.
+        Folder that relative image paths refer to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,18 +35,18 @@ class Prose:
 
     @property
     def headings(self) -> tuple[Heading, ...]:
-        """The headings of everything that was rendered so far, in order."""
+        """Headings of everything rendered so far, in order."""
         return tuple(self._renderer.headings)
 
     def render(self, source: str, attachments: dict[str, dict[str, str]] | None = None) -> str:
-        """Write markdown as HTML.
+        """Convert markdown to HTML.
 
         Parameters
         ----------
         source : str
             Markdown with ``$...$`` and ``$$...$$``.
         attachments : dict, optional
-            The images of a notebook cell: name, then media type, then base64.
+            Images of a notebook cell: by name, base64 data by media type.
 
         Returns
         -------
@@ -55,7 +55,7 @@ class Prose:
         Raises
         ------
         ValueError
-            A formula cannot be written as MathML.
+            A formula cannot be converted to MathML.
         """
         self._renderer.attachments = attachments or {}
         return self._markdown.render(source)
@@ -91,7 +91,7 @@ def _write_mathml(latex: str, display: str) -> str:
         mathml = convert(latex.strip(), display=display)
     # latex2mathml's exceptions share no base
     except Exception as error:
-        raise ValueError(f"${latex}$ is no formula ({type(error).__name__})") from error
+        raise ValueError(f"${latex}$ is not a valid formula ({type(error).__name__})") from error
     if "\\" in mathml or "<mi>&</mi>" in mathml:
-        raise ValueError(f"${latex}$ has a command that latex2mathml does not know")
+        raise ValueError(f"${latex}$ has a command that latex2mathml does not support")
     return mathml.replace(MATHML_NAMESPACE, "")

@@ -1,4 +1,4 @@
-"""The cells of an executed notebook as pieces of HTML."""
+"""Conversion of an executed notebook's cells to HTML fragments."""
 
 import ast
 import base64
@@ -36,17 +36,17 @@ NUMBER = re.compile(r"[-+−]?(\d[\d,]*)?\.?\d+(e[-+]?\d+)?\s?%?|nan|–|NaN")
 
 @dataclass(frozen=True)
 class Parameter:
-    """A line of the ``parameters`` cell, with the value that this run was given."""
+    """A parameter of the notebook, with its value in this run."""
 
     name: str
     value: str
-    default: str | None  # None where the run kept it
+    default: str | None  # None where the run uses it
     meaning: str
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell; of `prose`, `parameters` and `code` one is filled."""
+    """One cell: either `prose`, or `code` with its outputs and, if any, `parameters`."""
 
     number: int  # position in the notebook as written, from 1
     prose: Markup | None = None
@@ -58,7 +58,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Failure:
-    """The cell at which a notebook stopped."""
+    """The cell that failed, and its error."""
 
     number: int
     error: str
@@ -66,7 +66,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Content:
-    """What a notebook's page shows."""
+    """Content of a notebook's page."""
 
     cells: tuple[Cell, ...]
     headings: tuple[Heading, ...]
@@ -74,12 +74,12 @@ class Content:
 
 
 def read_cells(notebook: Path) -> Content:
-    """Read an executed notebook as pieces of HTML that need no other file.
+    """Convert an executed notebook to self-contained HTML fragments.
 
     Parameters
     ----------
     notebook : Path
-        An ``.ipynb`` that was run, to its end or to a failed cell.
+        An executed ``.ipynb``, complete or stopped at a failed cell.
 
     Returns
     -------
@@ -88,15 +88,15 @@ def read_cells(notebook: Path) -> Content:
     Raises
     ------
     StageError
-        The file is missing or no notebook, an image of a finished notebook has no alternative
-        text or is not embedded, or a formula cannot be written as MathML.
+        The file is missing or not a notebook, an image of a complete notebook has no alternative
+        text or is not embedded, or a formula cannot be converted to MathML.
     """
     try:
         document = nbformat.read(notebook, as_version=4)
     except FileNotFoundError:
         raise StageError(f"{notebook} is missing; run its stage first") from None
     except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
-        raise StageError(f"{notebook} is no notebook: {error}") from error
+        raise StageError(f"{notebook} is not a notebook: {error}") from error
     written = [
         cell for cell in document.cells if not ADDED_TAGS & set(cell.metadata.get("tags", ()))
     ]
@@ -125,7 +125,7 @@ def _find_failure(cells: Sequence[nbformat.NotebookNode]) -> Failure | None:
 
 
 def _parse_parameters(source: str) -> list[tuple[str, str, str]]:
-    """List name, value and trailing comment of each assignment of a cell."""
+    """List name, value and trailing comment of each assignment in a cell."""
     try:
         body = ast.parse(source).body
     except SyntaxError:
@@ -146,7 +146,7 @@ def _parse_parameters(source: str) -> list[tuple[str, str, str]]:
 
 
 class _Reader:
-    """Turn the cells of one notebook into HTML, strictly where it has finished."""
+    """Converts the cells of one notebook; problems are errors unless the notebook failed."""
 
     def __init__(self, notebook: Path, *, finished: bool) -> None:
         self.notebook = notebook
@@ -243,7 +243,7 @@ class _Reader:
         )
 
     def _clean(self, text: str, *, trusted: bool) -> Markup:
-        """Box wide tables, check images and, from outputs, drop what runs or styles."""
+        """Wrap tables in scroll boxes, check images and strip active content from outputs."""
         soup = BeautifulSoup(text, "html.parser")
         if not trusted:
             for tag in soup.find_all(ACTIVE_TAGS):
@@ -257,9 +257,7 @@ class _Reader:
                 self._complain("an image has no alternative text")
                 image["alt"] = NO_ALT
             if not image.get("src", "").startswith("data:"):
-                self._complain(
-                    f"image {image.get('src')!r} is not beside the notebook to be embedded"
-                )
+                self._complain(f"image {image.get('src')!r} is not a file beside the notebook")
                 image.replace_with(image["alt"])
         for table in soup.find_all("table"):
             _align_numbers(table.find_all("tr"))
@@ -268,7 +266,7 @@ class _Reader:
 
 
 def _align_numbers(rows: Sequence) -> None:
-    """Mark the columns of numbers, heading included, for the style sheet."""
+    """Give the cells of numeric columns, headings included, the class ``number``."""
     cells = [row.find_all(["th", "td"], recursive=False) for row in rows]
     width = max(map(len, cells), default=0)
     for column in zip(*(row for row in cells if len(row) == width), strict=True):

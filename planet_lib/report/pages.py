@@ -1,11 +1,9 @@
-"""The pages of a report: standalone HTML that loads nothing from anywhere."""
+"""Pages of a report: standalone HTML files that load nothing."""
 
 import base64
 import hashlib
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +13,16 @@ from markupsafe import Markup
 
 from planet_lib.data.labels import MINE
 from planet_lib.errors import StageError
+from planet_lib.files import replace_file
+from planet_lib.report.contents import HOME, INPUT_NAMES, NETWORK_NAMES, Page, name_label
 from planet_lib.report.notebook import IMAGE_TYPES, read_cells
 
-HOME = "index.html"
 TEMPLATES = Path(__file__).with_name("templates")
 CANDIDATES_SHOWN = 10
-MODEL_NAMES = {
-    "cnn": "Plain CNN",
-    "densenet": "DenseNet",
-    "densenet121": "DenseNet-121",
-    "resnet": "ResNet",
-    "ensemble": "Ensemble",
-}
-INPUT_NAMES = {"raw": "as taken", "dehazed": "haze removed", "both": "as taken and haze removed"}
-
-
-@dataclass(frozen=True)
-class Link:
-    """One page of the site."""
-
-    title: str
-    href: str  # relative to the index page
-    summary: str
 
 
 class _Missing(jinja2.StrictUndefined):
-    """A key that is not there, also where a number of it would be formatted."""
+    """A missing key, which also raises where its value would be formatted as a number."""
 
     __format__ = jinja2.StrictUndefined.__str__
 
@@ -49,40 +31,40 @@ def render_page(
     notebook: Path,
     page: Path,
     *,
-    site: Sequence[Link],
+    site: Sequence[Page],
     report: str,
     data_note: str,
     synthetic: bool,
 ) -> None:
-    """Write an executed notebook, finished or failed, as one HTML file.
+    """Write an executed notebook, complete or failed, as one HTML file.
 
     Parameters
     ----------
     notebook : Path
-        The executed ``.ipynb``. Where a cell of it failed, the page opens with the error.
+        The executed ``.ipynb``. If a cell failed, the page starts with the error.
     page : Path
-        The HTML file; its name is the ``href`` of one link of `site`.
-    site : sequence of Link
-        The notebooks' pages in reading order, without the index.
+        The HTML file; its name is the ``href`` of one page of `site`.
+    site : sequence of Page
+        The notebooks' pages in reading order, as from `planet_lib.report.contents.list_pages`.
     report : str
-        Name of the report, in the header of every page.
+        Name of the report, shown in the header.
     data_note : str
-        Which data the page shows.
+        Description of the data.
     synthetic : bool
-        Whether to say that the chips are synthetic.
+        Whether to show a banner that the chips are synthetic.
 
     Raises
     ------
     StageError
-        The notebook is missing, an image of a finished notebook has no alternative text or
-        is not in the file, or a formula cannot be written as MathML.
+        `page` is not in `site`, the notebook is missing, an image of a complete notebook has no
+        alternative text or is not embedded, or a formula cannot be converted to MathML.
     """
-    position = next((i for i, link in enumerate(site) if link.href == page.name), None)
-    if position is None:
-        known = ", ".join(link.href for link in site)
-        raise StageError(f"{page.name} is no page of the site; its pages: {known}")
+    names = [link.href for link in site]
+    if page.name not in names:
+        raise StageError(f"{page.name} is not a page of this report; its pages: {', '.join(names)}")
+    position = names.index(page.name)
     content = read_cells(notebook)
-    pages = [Link("Overview", HOME, ""), *site]
+    pages = [Page("index", "Overview", ""), *site]
     _write(
         page,
         "notebook.html.j2",
@@ -103,14 +85,14 @@ def render_index(
     page: Path,
     *,
     results: Mapping[str, Any],
-    site: Sequence[Link],
+    site: Sequence[Page],
     headline: Path,
     headline_alt: str,
     report: str,
     data_note: str,
     synthetic: bool,
 ) -> None:
-    """Write the front page: question, headline figure, scores, pages, limits, provenance.
+    """Write the front page: question, headline figure, scores, links, limits, provenance.
 
     Parameters
     ----------
@@ -158,7 +140,7 @@ def render_index(
 
 
 def _compare_runs(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Order runs and baselines by F2 and find the axis that holds all their intervals."""
+    """Sort runs and baselines by F2 and choose an axis that covers all their intervals."""
     rows = [
         {"name": name, "run": run, "f2": run["f2"], "found": _count_found(run["labels"][MINE])}
         for name, run in results["runs"].items()
@@ -185,7 +167,7 @@ def _compare_runs(results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _compare_inputs(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Pair each run that is compared with its network's run on raw chips."""
+    """Pair each compared run with the run of the same network on raw chips."""
     runs = results["runs"]
     return [
         {
@@ -200,25 +182,25 @@ def _compare_inputs(results: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _count_found(scores: Mapping[str, Any]) -> str:
-    """Write recall as counts, ``2 of 3``."""
+    """Write recall as counts, such as ``2 of 3``."""
     if not scores["support"] or scores["recall"] is None:
         return "no test chip"
     return f"{round(scores['recall'] * scores['support'])} of {scores['support']:,}"
 
 
 def _embed_figure(path: Path) -> str:
-    """Write an image file as a ``data:`` address."""
+    """Encode an image file as a ``data:`` URL."""
     media_type = {kind.split("/")[1].split("+")[0]: kind for kind in IMAGE_TYPES}
     suffix = path.suffix.lstrip(".").lower()
     if suffix not in media_type:
-        raise StageError(f"{path}: a page shows {', '.join(media_type)}, not {suffix!r}")
+        raise StageError(f"{path}: a page can embed {', '.join(media_type)}, not {suffix!r}")
     if not path.is_file():
         raise StageError(f"{path} is missing; the notebook that draws it has not run")
     return f"data:{media_type[suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _write(page: Path, template: str, **values: Any) -> None:
-    """Render a template into a file that is either whole or absent."""
+    """Render a template into a file."""
     script = (TEMPLATES / "page.js").read_text()
     values |= {
         "style": Markup((TEMPLATES / "page.css").read_text()),
@@ -227,13 +209,8 @@ def _write(page: Path, template: str, **values: Any) -> None:
         "home": HOME,
     }
     html = _environment().get_template(template).render(values)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = page.with_name(f".{page.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(html, encoding="utf-8")
-        unfinished.replace(page)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replace_file(page) as partial:
+        partial.write_text(html, encoding="utf-8")
 
 
 def _environment() -> jinja2.Environment:
@@ -251,14 +228,15 @@ def _environment() -> jinja2.Environment:
         "interval": _or_dash(lambda ends: f"{ends[0]:.3f} to {ends[1]:.3f}"),
         "count": _or_dash(lambda value: f"{value:,}"),
         "duration": _or_dash(_write_duration),
-        "model_name": lambda name: MODEL_NAMES.get(name, name),
+        "network_name": lambda name: NETWORK_NAMES.get(name, name),
         "input_name": lambda name: INPUT_NAMES.get(name, name),
+        "label_name": name_label,
     }
     return environment
 
 
 def _or_dash(write: Callable[[Any], str]) -> Callable[[Any], str]:
-    """Show an undefined number as a dash."""
+    """Format a number, or show a dash where it is undefined."""
     return lambda value: "–" if value is None else write(value)
 
 

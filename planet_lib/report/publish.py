@@ -11,7 +11,8 @@ import pandas as pd
 
 from planet_lib.files import read_json, write_json
 from planet_lib.provenance import identify_commit, list_versions
-from planet_lib.report.pages import Link, render_index
+from planet_lib.report.contents import Page
+from planet_lib.report.pages import render_index
 
 
 def publish_index(
@@ -19,7 +20,7 @@ def publish_index(
     report_dir: Path,
     *,
     profile: Mapping[str, Any],
-    site: Sequence[Link],
+    site: Sequence[Page],
     report: str,
     data_note: str,
     synthetic: bool,

@@ -21,7 +21,8 @@ from planet_lib.config import INPUTS, load_profile
 from planet_lib.data.labels import LABELS
 from planet_lib.errors import ConfigError, DataError, StageError
 from planet_lib.evaluation.submission import check_submission
-from planet_lib.report.build import describe_data, list_pages, make_report
+from planet_lib.report.build import describe_data, make_report
+from planet_lib.report.contents import list_pages
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "notebooks", "planet_lib", "config", "pyproject.toml")
@@ -126,7 +127,7 @@ def test_settings_change_with_the_data(elsewhere):
 
 
 def test_pages_are_listed_in_reading_order():
-    pages = [link.href for link in list_pages(settings())]
+    pages = [link.href for link in list_pages(settings()["profile"])]
     assert set(pages) == PAGES - {"index.html"}
     assert pages == sorted(pages, key=lambda page: page[:2])
 

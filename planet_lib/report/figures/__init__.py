@@ -1,1 +1,1 @@
-"""The report's figures: each function takes tables or arrays and returns a matplotlib Figure."""
+"""The report's figures: functions that take tables or arrays and return a matplotlib Figure."""

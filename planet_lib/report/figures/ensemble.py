@@ -1,4 +1,4 @@
-"""Figures of the ensemble: the ladder of its steps."""
+"""Figure of the ensemble: the score after each of its steps."""
 
 import textwrap
 
@@ -9,12 +9,12 @@ from planet_lib.report.figures.style import FOREST, INK, MUTED, make_figure
 
 
 def plot_ladder(ladder: pd.DataFrame) -> Figure:
-    """Plot the score of each step with its interval, and what it gains over the one before.
+    """Plot the score of each step with its interval and its gain over the step before.
 
     Parameters
     ----------
     ladder : DataFrame
-        As of `planet_lib.evaluation.ladder.score_ladder`.
+        As returned by `planet_lib.evaluation.ladder.score_ladder`.
     """
     figure, axes = make_figure(height_in=0.9 + 0.62 * len(ladder))
     heights = range(len(ladder))
@@ -33,7 +33,7 @@ def plot_ladder(ladder: pd.DataFrame) -> Figure:
             )  # fmt: skip
     axes.set_yticks(heights, [textwrap.fill(step, 30) for step in ladder.index])
     axes.set_ylim(len(ladder) - 0.4, -0.7)
-    axes.set_xlabel("mean F2 of a chip, 95 % interval")
+    axes.set_xlabel("mean F2 per chip, 95 % interval")
     axes.annotate(
         "gain over the step above", (1.01, -0.45), xycoords=("axes fraction", "data"),
         va="center", fontsize=9.5, color=MUTED,

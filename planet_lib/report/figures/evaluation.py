@@ -1,14 +1,14 @@
-"""Figures of the evaluation: label by label, raw against haze-free, network against network."""
+"""Figures of the evaluation: scores of each label, confusion matrices, precision and recall."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from sklearn.metrics import precision_recall_curve
+from sklearn.metrics import confusion_matrix, precision_recall_curve
 
-from planet_lib.config import INPUTS
 from planet_lib.data.labels import INDEX, LAND, MINE, WEATHER
+from planet_lib.report.contents import INPUT_NAMES, name_label, name_run
 from planet_lib.report.figures.style import (
     FOREST,
     INK,
@@ -18,7 +18,6 @@ from planet_lib.report.figures.style import (
     SEQUENTIAL,
     SKY,
     make_figure,
-    name_label,
 )
 
 NETWORK_COLOURS = {
@@ -28,27 +27,21 @@ NETWORK_COLOURS = {
     "resnet": MUTED,
     "ensemble": OCHRE,
 }
-NETWORK_NAMES = {
-    "cnn": "plain CNN",
-    "densenet": "DenseNet",
-    "densenet121": "DenseNet-121",
-    "resnet": "ResNet",
-    "ensemble": "ensemble",
-}
-LINES = {"raw": "--", "dehazed": "-", "both": "-."}
+INPUT_LINES = {"raw": "--", "dehazed": "-", "both": "-."}
+INPUT_MARKERS = {"raw": "o", "dehazed": "o", "both": "D"}
 MEASURES = {"precision": "precision", "recall": "recall", "f2": "F2"}
 
 
 def plot_comparison(tables: Mapping[str, pd.DataFrame], measures: list[str]) -> Figure:
-    """Plot every label's scores, input against input, network against network.
+    """Plot the scores of every label, for all networks and inputs.
 
     Parameters
     ----------
     tables : mapping of str to DataFrame
-        By run, ``<network>-<input>``: what
-        `planet_lib.evaluation.metrics.score_labels` returns. Labels that no chip has are left out.
+        By run, ``<network>-<input>``, as returned by
+        `planet_lib.evaluation.metrics.score_labels`. Labels without a chip are left out.
     measures : list of str
-        The panels: keys of `MEASURES`.
+        One panel each: keys of `MEASURES`.
     """
     support = next(iter(tables.values()))["support"]
     labels = support[support > 0].sort_values(ascending=False).index
@@ -70,9 +63,9 @@ def plot_comparison(tables: Mapping[str, pd.DataFrame], measures: list[str]) -> 
             tick.set(color=OCHRE, fontweight="bold")
     figure.legend(
         *panels[0][0].get_legend_handles_labels(),
-        ncols=len(networks),
+        ncols=min(3, len(networks)),
         loc="outside upper center",
-        fontsize=10,
+        fontsize=9,
     )
     return figure
 
@@ -82,37 +75,39 @@ def _draw_dumbbells(axes, tables, network, measure, labels, offset) -> None:
     heights = np.arange(len(labels)) + offset
     values = {
         kind: tables[run].loc[labels, measure].to_numpy(float)
-        for kind in INPUTS
+        for kind in INPUT_NAMES
         if (run := f"{network}-{kind}") in tables
     }
     if len(values) > 1:
         ends = np.sort(np.stack(list(values.values())), axis=0)
         axes.hlines(heights, ends[0], ends[-1], color=colour, alpha=0.4, linewidth=2)
-    markers = {
-        "raw": ("as taken", {"facecolors": "white", "zorder": 3}),
-        "dehazed": ("haze removed", {"facecolors": colour, "zorder": 2}),
-        "both": ("both", {"facecolors": colour, "zorder": 2, "marker": "D"}),
-    }
     for kind, scores in values.items():
-        text, marker = markers[kind]
-        name = f"{NETWORK_NAMES[network]}, {text}"
-        axes.scatter(scores, heights, s=34, edgecolors=colour, linewidths=1.6, label=name, **marker)
+        raw = kind == "raw"
+        axes.scatter(
+            scores, heights, s=34, marker=INPUT_MARKERS[kind], edgecolors=colour, linewidths=1.6,
+            facecolors="white" if raw else colour, zorder=3 if raw else 2,
+            label=name_run(f"{network}-{kind}"),
+        )  # fmt: skip
 
 
-def plot_weather_confusion(matrices: Mapping[str, np.ndarray]) -> Figure:
-    """Plot weather confusion matrices, a panel a method; rows are the truth.
+def plot_weather_confusion(truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Figure:
+    """Plot weather confusion matrices, one panel per method; rows are the truth.
 
     Parameters
     ----------
-    matrices : mapping of str to ndarray of shape (4, 4), int
+    truth : ndarray of shape (N,), int
+        Index into `planet_lib.data.labels.WEATHER`.
+    predictions : mapping of str to ndarray of shape (N,), int
+        By method.
     """
-    columns = min(2, len(matrices))
-    rows = -(-len(matrices) // columns)
+    columns = min(2, len(predictions))
+    rows = -(-len(predictions) // columns)
     figure, panels = make_figure(rows, columns, height_in=3.3 * rows, squeeze=False)
     names = [name_label(label) for label in WEATHER]
-    for axes in panels.flat[len(matrices) :]:
+    for axes in panels.flat[len(predictions) :]:
         axes.set_visible(False)
-    for axes, (title, matrix) in zip(panels.flat, matrices.items(), strict=False):
+    for axes, (title, predicted) in zip(panels.flat, predictions.items(), strict=False):
+        matrix = confusion_matrix(truth, predicted, labels=range(len(WEATHER)))
         _draw_matrix(axes, matrix, names)
         axes.set_title(title)
     return figure
@@ -129,10 +124,8 @@ def plot_land_confusion(truth: np.ndarray, predictions: np.ndarray) -> Figure:
     for axes in panels.flat[len(LAND) :]:
         axes.set_visible(False)
     for axes, label in zip(panels.flat, LAND, strict=False):
-        actual = truth[:, INDEX[label]].astype(bool)
-        said = predictions[:, INDEX[label]].astype(bool)
-        matrix = np.array([[(actual & said).sum(), (actual & ~said).sum()],
-                           [(~actual & said).sum(), (~actual & ~said).sum()]])  # fmt: skip
+        column = INDEX[label]
+        matrix = confusion_matrix(truth[:, column], predictions[:, column], labels=[1, 0])
         _draw_matrix(axes, matrix, ["yes", "no"])
         axes.set_title(name_label(label), fontsize=9, color=OCHRE if label == MINE else INK)
         axes.set_xlabel("predicted", fontsize=8)
@@ -144,7 +137,7 @@ def plot_land_confusion(truth: np.ndarray, predictions: np.ndarray) -> Figure:
 def plot_precision_recall(
     truth: np.ndarray, probabilities: Mapping[str, np.ndarray], labels: list[str]
 ) -> Figure:
-    """Plot precision against recall of some labels for every run.
+    """Plot precision-recall curves of some labels for every run.
 
     Parameters
     ----------
@@ -152,7 +145,7 @@ def plot_precision_recall(
     probabilities : mapping of str to ndarray of shape (N, 17)
         By run.
     labels : list of str
-        A panel each.
+        One panel each.
     """
     rows = -(-len(labels) // 3)
     figure, panels = make_figure(
@@ -162,12 +155,12 @@ def plot_precision_recall(
         axes.set_visible(False)
     for axes, label in zip(panels.flat, labels, strict=False):
         column = INDEX[label]
-        for run, answer in probabilities.items():
+        for run, predicted in probabilities.items():
             network, kind = run.split("-")
-            precision, recall, _ = precision_recall_curve(truth[:, column], answer[:, column])
+            precision, recall, _ = precision_recall_curve(truth[:, column], predicted[:, column])
             axes.step(
-                recall, precision, where="post", color=NETWORK_COLOURS[network], label=run,
-                linestyle=LINES[kind],
+                recall, precision, where="post", color=NETWORK_COLOURS[network],
+                linestyle=INPUT_LINES[kind], label=name_run(run),
             )  # fmt: skip
         base = truth[:, column].mean()
         axes.axhline(base, color=MUTED, linewidth=1, linestyle=":")

@@ -1,4 +1,4 @@
-"""Figures of the data: labels, their company, sample chips, haziness and colours."""
+"""Figures of the data: labels, their co-occurrence, sample chips, haziness and colours."""
 
 import textwrap
 
@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from planet_lib.data.labels import LABELS, LAND, MINE, WEATHER
+from planet_lib.report.contents import name_label
 from planet_lib.report.figures.style import (
     FOREST,
     INK,
@@ -18,12 +19,11 @@ from planet_lib.report.figures.style import (
     draw_chip,
     label_plainly,
     make_figure,
-    name_label,
 )
 
 
 def plot_label_counts(counts: pd.Series) -> Figure:
-    """Plot how many chips have each label, on a log axis, the mines marked."""
+    """Plot how many chips have each label, on a log axis, with the mines highlighted."""
     counts = counts.sort_values()
     figure, axes = make_figure(height_in=5.2)
     colours = [OCHRE if x == MINE else SKY if x in WEATHER else FOREST for x in counts.index]
@@ -42,7 +42,7 @@ def plot_label_counts(counts: pd.Series) -> Figure:
 
 
 def plot_cooccurrence(encoded: np.ndarray) -> Figure:
-    """Plot the share of the chips with one label (row) that also have another (column).
+    """Plot the share of chips with one label (row) that also have another (column).
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def plot_cooccurrence(encoded: np.ndarray) -> Figure:
 
 
 def plot_label_sets(tags: pd.Series, *, most: int = 15) -> Figure:
-    """Plot the most frequent sets of labels and how many chips have each."""
+    """Plot how many chips have each of the most frequent label sets."""
     counts = tags.value_counts()
     top = counts.head(most)[::-1]
     figure, axes = make_figure(height_in=1.2 + 0.3 * len(top))
@@ -84,7 +84,7 @@ def plot_label_sets(tags: pd.Series, *, most: int = 15) -> Figure:
 
 
 def plot_weather_by_land(encoded: np.ndarray) -> Figure:
-    """Plot for each land label how its chips share out over the weather labels."""
+    """Plot the distribution of each land label's chips over the weather labels."""
     weather, land = encoded[:, : len(WEATHER)].astype(int), encoded[:, len(WEATHER) :].astype(int)
     counts = pd.DataFrame(land.T @ weather, LAND, WEATHER)
     counts = counts[counts.sum(axis=1) > 0]
@@ -105,13 +105,13 @@ def plot_weather_by_land(encoded: np.ndarray) -> Figure:
 
 
 def plot_label_samples(chips: dict[str, list[tuple[str, np.ndarray]]], *, columns: int) -> Figure:
-    """Plot sample chips with their names, a row a label.
+    """Plot sample chips with their names, one row per label.
 
     Parameters
     ----------
     chips : dict of list of (name, ndarray of shape (H, W, 3), uint8)
     columns : int
-        Chips in a row.
+        Chips per row.
     """
     figure, axes = make_figure(
         len(chips), columns, height_in=(0.2 + 7.6 / columns) * len(chips), squeeze=False
@@ -129,12 +129,12 @@ def plot_label_samples(chips: dict[str, list[tuple[str, np.ndarray]]], *, column
 
 
 def plot_haziness(statistics: pd.DataFrame, weather: np.ndarray) -> Figure:
-    """Plot the origin's haziness and airlight of the chips of each weather label.
+    """Plot haziness and airlight of the chips with each weather label.
 
     Parameters
     ----------
     statistics : DataFrame of N rows
-        Of `planet_lib.features.statistics`.
+        As returned by `planet_lib.features.statistics.load_statistics`.
     weather : ndarray of shape (N,), int
         Index into `WEATHER`, -1 for none.
     """
@@ -162,13 +162,13 @@ def plot_haziness(statistics: pd.DataFrame, weather: np.ndarray) -> Figure:
 
 
 def plot_colours(statistics: pd.DataFrame, weather: np.ndarray) -> Figure:
-    """Plot brightness against contrast and against texture, a point a chip, by weather."""
+    """Plot contrast and texture against brightness, one point per chip, coloured by weather."""
     figure, panels = make_figure(1, 2, height_in=3.8)
     for axes, (name, text) in zip(
         panels,
         (
-            ("value_std", "contrast (deviation of brightness)"),
-            ("laplacian_std", "texture (deviation of the Laplacian)"),
+            ("value_std", "contrast (standard deviation of brightness)"),
+            ("laplacian_std", "texture (standard deviation of the Laplacian)"),
         ),
         strict=True,
     ):

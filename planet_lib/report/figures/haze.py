@@ -1,4 +1,4 @@
-"""Figures of haze removal: its steps, before and after, and what it changes."""
+"""Figures of haze removal: its steps, examples before and after, and scores."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from planet_lib.data.labels import WEATHER
 from planet_lib.evaluation.haze_truth import STRENGTHS
+from planet_lib.report.contents import name_label
 from planet_lib.report.figures.style import FOREST, MUTED, OCHRE, PLUM, draw_chip, make_figure
 
 METHOD_COLOURS = {
@@ -26,14 +27,14 @@ METHOD_MARKERS = {
 }
 LIVE_PX = 384  # side of a chip beside the sliders
 TRUTH_MEASURES = {
-    "psnr_db": "PSNR (dB)\nmore is better",
-    "ssim": "SSIM (0-1)\nmore is better",
-    "ciede2000": "colour error (CIEDE2000)\nless is better",
+    "psnr_db": "PSNR (dB)\nhigher is better",
+    "ssim": "SSIM (0-1)\nhigher is better",
+    "ciede2000": "colour error (CIEDE2000)\nlower is better",
 }
 
 
 def plot_steps(steps: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """Plot the steps from a hazy chip to a haze-free one, each picture named.
+    """Plot the steps from a hazy chip to a haze-free one, with their names.
 
     Parameters
     ----------
@@ -47,19 +48,19 @@ def plot_steps(steps: Sequence[tuple[str, np.ndarray]]) -> Figure:
 
 
 def plot_before_after(rows: Sequence[tuple[str, Mapping[str, np.ndarray]]]) -> Figure:
-    """Plot chips, a row each, as taken and after each method.
+    """Plot chips as taken and after each method, one row per chip.
 
     Parameters
     ----------
     rows : sequence of (str, mapping of str to ndarray of shape (H, W, 3))
-        What the chip is, and its named pictures.
+        Title of the row, and its pictures by name.
     """
     columns = len(rows[0][1])
     height_in = 0.3 + (0.1 + 7.4 / columns) * len(rows)
     figure, axes = make_figure(len(rows), columns, height_in=height_in, squeeze=False)
     for number, (row, (title, pictures)) in enumerate(zip(axes, rows, strict=True)):
         for cell, (name, picture) in zip(row, pictures.items(), strict=True):
-            draw_chip(cell, picture, "" if number else name.replace("_", " "))
+            draw_chip(cell, picture, "" if number else name_label(name))
         row[0].text(
             -0.06, 0.5, title, transform=row[0].transAxes, rotation=90, va="center", ha="right",
             fontsize=9,
@@ -68,13 +69,13 @@ def plot_before_after(rows: Sequence[tuple[str, Mapping[str, np.ndarray]]]) -> F
 
 
 def plot_airlight(chip: np.ndarray, chosen: np.ndarray, airlight: np.ndarray) -> Figure:
-    """Plot where the airlight is taken from, and its colour.
+    """Plot the pixels that the airlight is estimated from, and its colour.
 
     Parameters
     ----------
     chip : ndarray of shape (H, W, 3), uint8
     chosen : ndarray of shape (H, W), bool
-        The pixels that it is taken from.
+        Pixels that it is estimated from.
     airlight : ndarray of shape (3,)
         RGB, 0 to 255.
     """
@@ -90,12 +91,13 @@ def plot_airlight(chip: np.ndarray, chosen: np.ndarray, airlight: np.ndarray) ->
 
 
 def plot_truth(scores: pd.DataFrame) -> Figure:
-    """Plot how near each method comes to the truth, by haze strength.
+    """Plot the scores of each method against the truth, by haze strength.
 
     Parameters
     ----------
     scores : DataFrame
-        Of `planet_lib.evaluation.haze_truth.score_chips_by_strength`; CLAHE is left out.
+        As returned by `planet_lib.evaluation.haze_truth.score_chips_by_strength`; results with
+        CLAHE are left out.
     """
     scores = scores[scores["method"].isin(METHOD_COLOURS)]
     means = scores.groupby(["strength", "method"]).mean(numeric_only=True)
@@ -108,7 +110,7 @@ def plot_truth(scores: pd.DataFrame) -> Figure:
             marker = METHOD_MARKERS[method]
             axes.scatter(
                 values, range(len(strengths)), s=70, color=colour, marker=marker,
-                linewidths=2.5 if marker == "|" else 0, label=method.replace("_", " "),
+                linewidths=2.5 if marker == "|" else 0, label=name_label(method),
             )  # fmt: skip
         axes.set_xlabel(text, fontsize=9)
         axes.set_ylim(len(strengths) - 0.5, -0.5)
@@ -120,7 +122,7 @@ def plot_truth(scores: pd.DataFrame) -> Figure:
 
 
 def plot_haziness_change(before: pd.DataFrame, after: pd.DataFrame, weather: pd.Series) -> Figure:
-    """Plot each weather label's mean haziness and contrast before and after haze removal.
+    """Plot mean haziness and contrast before and after haze removal, by weather label.
 
     Parameters
     ----------
@@ -142,7 +144,7 @@ def plot_haziness_change(before: pd.DataFrame, after: pd.DataFrame, weather: pd.
             axes.scatter(start, position, color=OCHRE, s=55, zorder=2)
             axes.scatter(end, position, color=FOREST, s=55, zorder=2)
         axes.set_yticks(
-            range(len(names)), [f"{n.replace('_', ' ')} ({(weather == n).sum()})" for n in names]
+            range(len(names)), [f"{name_label(n)} ({(weather == n).sum()})" for n in names]
         )
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlabel(text)
@@ -154,15 +156,15 @@ def plot_haziness_change(before: pd.DataFrame, after: pd.DataFrame, weather: pd.
 def make_sliders(
     chip: np.ndarray, dehaze: Callable[..., np.ndarray], **shares: float
 ) -> widgets.Widget:
-    """Make sliders that dehaze a chip anew as they move, for a running notebook.
+    """Create sliders that repeat the haze removal as they move, for a running notebook.
 
     Parameters
     ----------
     chip : ndarray of shape (H, W, 3), uint8
     dehaze : callable
-        Takes the chip and the shares by their names; returns the chip without haze.
+        Takes the chip and the shares as keyword arguments; returns the haze-free chip.
     **shares : float
-        Where each slider, from 0.05 to 1, stands at first.
+        Initial value of each slider, from 0.05 to 1.
     """
     sliders = {
         name: widgets.FloatSlider(share, min=0.05, max=1, step=0.05, description=name)

@@ -1,17 +1,18 @@
-"""Figures of the search for mines: the ranked chips and how sure the network is."""
+"""Figures of the search for mines: the ranked chips and their probabilities."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from planet_lib.report.contents import name_label
 from planet_lib.report.figures.style import FOREST, OCHRE, draw_chip, label_plainly, make_figure
 
 COLUMNS = 4
 
 
 def plot_gallery(chips: Sequence[tuple[str, float, str, np.ndarray]]) -> Figure:
-    """Plot chips in the order of their probability of a mine, with name and other labels.
+    """Plot chips in the given order, with their name, probability and other labels.
 
     Parameters
     ----------
@@ -41,12 +42,12 @@ def plot_gallery(chips: Sequence[tuple[str, float, str, np.ndarray]]) -> Figure:
 
 
 def plot_probabilities(probabilities: np.ndarray, threshold: float) -> Figure:
-    """Plot the probabilities of a mine over all chips, highest first, with the threshold."""
+    """Plot the sorted probabilities of a mine of all chips, and the threshold."""
     figure, axes = make_figure(height_in=3.0)
     ranked = np.sort(probabilities)[::-1]
     over = ranked >= threshold
     ranks = np.arange(1, len(ranked) + 1)
-    axes.scatter(ranks[over], ranked[over], color=OCHRE, s=22, label="suspected mine")
+    axes.scatter(ranks[over], ranked[over], color=OCHRE, s=22, label="flagged as a mine")
     axes.scatter(ranks[~over], ranked[~over], color=FOREST, s=12, label="below the threshold")
     axes.axhline(threshold, color=OCHRE, linestyle=":", linewidth=1.2)
     axes.text(
@@ -63,7 +64,7 @@ def plot_probabilities(probabilities: np.ndarray, threshold: float) -> Figure:
 def _wrap(labels: str, *, width: int = 30) -> str:
     lines = [""]
     for label in labels.split():
-        word = label.replace("_", " ")
+        word = name_label(label)
         if lines[-1] and len(lines[-1]) + len(word) + 2 > width:
             lines.append("")
         lines[-1] += (" " if lines[-1] else "") + word + ","

@@ -1,4 +1,4 @@
-"""How every figure looks, and how it is shown with its caption and alternative text."""
+"""Style of all figures and tables, and the display of a figure with its caption."""
 
 import io
 
@@ -9,6 +9,8 @@ import seaborn as sns
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
+
+from planet_lib.report.contents import name_label
 
 WIDTH_IN = 8.0
 INK = "#22302a"
@@ -45,41 +47,36 @@ sns.set_theme(
 )
 
 
-def name_label(label: str) -> str:
-    """Write a label for the reader: spaces for underscores, the competition's typo mended."""
-    return label.replace("artisinal", "artisanal").replace("_", " ")
-
-
 def format_table(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
-    """Write a table for the reader: rounded numbers, a dash for what is undefined, plain names."""
+    """Format a table for the reader: rounded numbers, dashes for NaN, labels in plain words."""
     written = table.map(lambda value: _write_value(value, digits))
-    written.columns = [str(name).replace("_", " ") for name in table.columns]
+    written.columns = [str(name).replace("_", " ").replace("f2", "F2") for name in table.columns]
     written.index = [name_label(str(name)) for name in table.index]
     return written
 
 
 def make_figure(rows: int = 1, columns: int = 1, *, height_in: float, **options) -> tuple:
-    """Make a figure of the report's width; returns it with its axes."""
+    """Create a figure of the report's width and its axes."""
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
     return figure, figure.subplots(rows, columns, **options)
 
 
 def draw_chip(axes: mpl.axes.Axes, chip: np.ndarray, title: str = "") -> None:
-    """Draw a chip, or one plane of values 0-1 in grey, without axes."""
+    """Draw a chip, or in grey a plane of values from 0 to 1, without axes."""
     axes.imshow(chip, **({"cmap": "gray", "vmin": 0, "vmax": 1} if chip.ndim == 2 else {}))
     axes.set_axis_off()
     axes.set_title(title, fontsize=9, fontweight="normal", loc="center")
 
 
 def label_plainly(axis: mpl.axis.Axis) -> None:
-    """Label a logarithmic axis by plain numbers in place of powers of ten."""
+    """Label a logarithmic axis with plain numbers instead of powers of ten."""
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())
 
 
 def show_figure(figure: Figure, *, alt: str, caption: str) -> None:
-    """Display a figure in a notebook, with the text that stands for it and the one below it."""
+    """Display a figure with its alternative text and its caption."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     display(
@@ -94,5 +91,6 @@ def _write_value(value: object, digits: int) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, float | np.floating):
-        return f"{value:.{digits}f}" if np.isfinite(value) else "–"
+        text = f"{value:.{digits}f}" if np.isfinite(value) else "–"
+        return text.replace("-", "\N{MINUS SIGN}")
     return f"{value:,}" if isinstance(value, int | np.integer) else str(value)

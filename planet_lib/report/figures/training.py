@@ -1,4 +1,4 @@
-"""Figures of a training: its learning curves and what the network sees."""
+"""Figures of a training: the learning curves and the network's input."""
 
 from collections.abc import Sequence
 
@@ -17,12 +17,12 @@ from planet_lib.report.figures.style import (
 
 
 def plot_learning_curves(history: pd.DataFrame, *, best_epoch: int) -> Figure:
-    """Plot the loss of both heads on training and validation chips, the kept epoch marked.
+    """Plot the training and validation loss of both heads, and mark the selected epoch.
 
     Parameters
     ----------
     history : DataFrame
-        A row an epoch, as `planet_lib.training.progress.load_history` returns it.
+        One row per epoch, as returned by `planet_lib.training.progress.load_history`.
     best_epoch : int
         Counted from 1.
     """
@@ -30,24 +30,24 @@ def plot_learning_curves(history: pd.DataFrame, *, best_epoch: int) -> Figure:
     for axes, head in zip(panels, ("weather", "land"), strict=True):
         axes.plot(history["epoch"], history[f"{head}_loss"], color=FOREST, label="training")
         axes.plot(history["epoch"], history[f"val_{head}_loss"], color=OCHRE, label="validation")
-        axes.axvline(best_epoch, color=MUTED, linestyle=":", label="kept epoch")
+        axes.axvline(best_epoch, color=MUTED, linestyle=":", label="selected epoch")
         axes.set_title(f"{head} head")
         axes.set_xlabel("epoch")
         axes.set_yscale("log")
         label_plainly(axes.yaxis)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    panels[0].set_ylabel("weighted loss (nats a chip)")
+    panels[0].set_ylabel("weighted loss (nats per chip)")
     panels[0].legend()
     return figure
 
 
 def plot_inputs(views: Sequence[np.ndarray], title: str) -> Figure:
-    """Plot one chip as the network may see it, in each of its views, a row a picture.
+    """Plot the views of one chip that a network is trained on, one row per picture.
 
     Parameters
     ----------
     views : sequence of ndarray of shape (S, S, 3 or 6)
-        Of one chip, as taken or haze-free, or both side by side.
+        Of one chip: as taken, haze removed, or both side by side.
     title : str
     """
     pictures = views[0].shape[-1] // 3

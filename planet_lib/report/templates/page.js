@@ -6,7 +6,7 @@ if (button) {
     const open = button.getAttribute("aria-pressed") !== "true";
     cells.forEach((cell) => { cell.open = open; });
     button.setAttribute("aria-pressed", open);
-    button.textContent = open ? "Fold all code" : "Unfold all code";
+    button.textContent = open ? "Hide all code" : "Show all code";
   });
 }
 
