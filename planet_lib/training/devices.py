@@ -3,6 +3,7 @@
 Keras' `DataParallel` does not support TensorFlow, so this module uses TensorFlow directly.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 
 import keras
@@ -37,7 +38,7 @@ def use_devices(count: int) -> None:
         raise ConfigError(f"devices: {count}; allowed: 1 to {len(found)} ({', '.join(found)})")
     from tensorflow import distribute
 
-    strategy = distribute.MirroredStrategy(found[:count]) if count > 1 else None
+    strategy = _mirror_devices(tuple(found[:count])) if count > 1 else None
     distribute.experimental_set_strategy(strategy)
 
 
@@ -70,3 +71,10 @@ def feed_batches(make_stream: Callable[..., Iterator[tuple]], *values: object, *
     return tensorflow.data.Dataset.from_generator(
         lambda: make_stream(*values, **settings), output_signature=signature
     )
+
+
+@functools.cache  # the collective operations of a second strategy would clash with the first's
+def _mirror_devices(devices: tuple[str, ...]):
+    from tensorflow import distribute
+
+    return distribute.MirroredStrategy(devices)
