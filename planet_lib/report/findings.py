@@ -156,7 +156,7 @@ def conclude_training(history: pd.DataFrame, best_epoch: int) -> str:
     verdict = (
         "the network has begun to overfit, and more epochs would not improve it"
         if change["loss"] < 0
-        else "training has come to rest"
+        else "training has converged"
     )
     return _write_minus(
         f"In the {after} epoch{'s' if after > 1 else ''} after epoch {best_epoch} the training "
