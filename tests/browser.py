@@ -36,7 +36,7 @@ FIND_FAULTS = """() => {
       faults.push(`not ${count} <${selector}>`);
   const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
   for (const id of new Set(ids.filter((id, i) => ids.indexOf(id) !== i)))
-    faults.push(`id ${id} stands twice`);
+    faults.push(`id ${id} is used twice`);
   for (const image of document.images) {
     if (!image.naturalWidth) faults.push(`not drawn: ${name(image)}`);
     if (!image.alt.trim()) faults.push(`no alternative text: ${name(image)}`);

@@ -74,7 +74,7 @@ def list_pages(profile: Mapping[str, Any]) -> list[Page]:
     return [
         *pages,
         Page("04_evaluate", "Evaluation", f"Precision, recall and F2 of every label{compared}"),
-        Page("05_find_mines", "Finding mines", "The chips most likely to hold a mine"),
+        Page("05_find_mines", "Finding mines", "The chips most likely to have a mine"),
     ]
 
 

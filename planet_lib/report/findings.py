@@ -156,7 +156,7 @@ def conclude_training(history: pd.DataFrame, best_epoch: int) -> str:
     verdict = (
         "the network has begun to overfit, and more epochs would not improve it"
         if change["loss"] < 0
-        else "training has come to rest"
+        else "training has converged"
     )
     return _write_minus(
         f"In the {after} epoch{'s' if after > 1 else ''} after epoch {best_epoch} the training "
@@ -209,7 +209,7 @@ def conclude_baselines(
         return f"Every run beats the best baseline ({name}) by more than chance explains."
     rest = f"the best baseline ({name}) by more than chance explains"
     if not better:
-        return f"No run beats {rest}: the networks have learned no more than simple statistics."
+        return f"No run beats {rest}: they may have learned no more than it uses."
     return f"{len(better)} of {len(scores)} runs beat {rest}: {_join(list(map(name_run, better)))}."
 
 

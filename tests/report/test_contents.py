@@ -1,0 +1,33 @@
+"""Contents of a report: its runs and pages follow the profile."""
+
+import pytest
+
+from planet_lib.config import CONFIG_FOLDER, load_profile
+from planet_lib.report.contents import HOME, list_pages, list_runs, list_trainings
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml")))
+def test_pages_and_runs_follow_the_profile(name):
+    profile = load_profile(name).model_dump()
+    trainings = list_trainings(profile)
+    assert len(trainings) == len(profile["networks"]) * len(profile["inputs"])
+    ensemble = ["ensemble-both"] if profile["ensemble"] else []
+    assert list_runs(profile) == trainings + ensemble
+    pages = list_pages(profile)
+    assert [page.name for page in pages] == [
+        "01_explore",
+        "02_dehaze",
+        *(f"03_train-{run}" for run in trainings),
+        *(["03_ensemble"] if ensemble else []),
+        "04_evaluate",
+        "05_find_mines",
+    ]
+    assert len({page.title for page in pages}) == len(pages)
+    assert HOME not in {page.href for page in pages}
+
+
+def test_names_are_those_of_the_profile_s_runs():
+    profile = {"networks": {"cnn": {}}, "inputs": ["raw"], "ensemble": None}
+    titles = [page.title for page in list_pages(profile)]
+    assert "Training: Plain CNN, as taken" in titles
+    assert not any("DenseNet" in title or "removed" in title for title in titles)
