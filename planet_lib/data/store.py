@@ -18,19 +18,17 @@ from planet_lib.files import suggest_stage
 CATALOGUE = "data/chips.csv"
 PROBLEMS = "data/problems.csv"
 AGREEMENT = "data/agreement.csv"
-NEAR_INFRARED = "data/nir.npy"
 
 
 def discard_changed_stores(run_dir: Path) -> list[Path]:
     """Remove the stores that are half-written or were changed by someone; return their files."""
     discarded = []
-    for name, parts in (("raw", ("raw", "nir")), ("dehazed", ("dehazed",))):
-        arrays = [run_dir / "data" / f"{part}.npy" for part in parts]
-        arrays = [path for path in arrays if path.exists() or path.with_suffix(".stamp").exists()]
-        changed = [path for path in arrays if not is_as_written(path)]
-        if changed:
-            discard_array(run_dir / "data" / f"{name}.npy")
-        discarded += changed
+    for name in ("raw", "dehazed"):
+        path = run_dir / "data" / f"{name}.npy"
+        exists = path.exists() or path.with_suffix(".stamp").exists()
+        if exists and not is_as_written(path):
+            discard_array(path)
+            discarded.append(path)
     return discarded
 
 

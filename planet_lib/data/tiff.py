@@ -16,7 +16,7 @@ from planet_lib.data.chips import CHIP_PX
 from planet_lib.errors import DataError
 
 FILE_BANDS = ("blue", "green", "red", "near infrared")
-RED_GREEN_BLUE_NIR = (3, 2, 1, 4)  # as the file numbers them
+RED_GREEN_BLUE = (3, 2, 1)  # as the file numbers them
 MAX_BLOCK_PX = 1024  # the decoder allocates whole tiles, whatever size the header claims
 MAX_SHIFT_PX = CHIP_PX // 4  # so that more than half of two chips overlaps
 TIFF_NAME = re.compile(r"[\w-]+\.tif")
@@ -55,9 +55,9 @@ def read_tiff(path: Path) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (256, 256, 4), uint16
-        Red, green, blue, near infrared, in digital numbers: at-sensor radiance in hundredths of
-        W / (m² sr µm), some thousands for land, 0 for no data.
+    ndarray of shape (256, 256, 3), uint16
+        RGB in digital numbers: at-sensor radiance in hundredths of W / (m² sr µm), some thousands
+        for land, 0 for no data.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def read_tiff(path: Path) -> np.ndarray:
         # Without EMPTY_DIR every chip's folder is listed, in search of files that belong to it.
         with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), _open_tiff(path) as source:
             _check_header(path, source)
-            bands = source.read(RED_GREEN_BLUE_NIR)
+            bands = source.read(RED_GREEN_BLUE)
     except RasterioIOError as error:
         reason = str(error.__cause__ or error).replace(str(path), path.name)
         raise DataError(f"{path}: cannot be decoded ({reason})") from None
@@ -89,42 +89,16 @@ def stretch_to_visual(bands: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    bands : ndarray of shape (..., 4), uint16
-        Red, green, blue, near infrared, in digital numbers.
+    bands : ndarray of shape (..., 3), uint16
+        RGB in digital numbers.
 
     Returns
     -------
     ndarray of shape (..., 3), uint8
         RGB.
     """
-    levels = (bands[..., :3] - TIFF_MEAN_DN) * (JPEG_STD / TIFF_STD_DN) + JPEG_MEAN
+    levels = (bands - TIFF_MEAN_DN) * (JPEG_STD / TIFF_STD_DN) + JPEG_MEAN
     return np.rint(levels).clip(0, 255).astype(np.uint8)
-
-
-def normalised_difference_vegetation_index(bands: np.ndarray) -> np.ndarray:
-    """Compute (near infrared - red) / (near infrared + red) of digital numbers.
-
-    Of radiance as the sensor sees it, without the atmosphere's or the sun's correction: good to
-    compare pixels of one chip, lower than the same index of reflectance.
-
-    Parameters
-    ----------
-    bands : ndarray of shape (..., 4), uint16
-        Red, green, blue, near infrared, in digital numbers.
-
-    Returns
-    -------
-    ndarray of shape (...), float32
-        -1 to 1; 0 where both bands are 0.
-
-    References
-    ----------
-    Rouse, Haas, Schell and Deering: Monitoring vegetation systems in the Great Plains with ERTS.
-    Third ERTS-1 Symposium, NASA SP-351, 1974.
-    """
-    red, nir = bands[..., 0].astype(np.float32), bands[..., 3].astype(np.float32)
-    total = nir + red
-    return np.divide(nir - red, total, out=np.zeros_like(total), where=total > 0)
 
 
 def measure_agreement(tiff_rgb: np.ndarray, jpeg_rgb: np.ndarray) -> Agreement:
