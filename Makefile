@@ -1,4 +1,4 @@
-# What a user calls; each target sets up .venv from the lock first.
+# The commands of a user. Each target first sets up .venv from the lock file.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,26 +9,26 @@ DATA ?=
 .DEFAULT_GOAL := help
 .PHONY: help report test lab bench lock
 
-help: ## say what each target does
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "  DATA=path      a folder with Kaggle's files, packed or not (default: synthetic chips)"
-	@echo "  NAME=name      of the report, a folder below reports/ (default: default)"
-	@echo "  PROFILE=name   a file of config/: $(basename $(notdir $(wildcard config/*.yaml))) (default: default)"
+	@echo "  DATA=path      folder with Kaggle's files, as archives or unpacked (default: synthetic chips)"
+	@echo "  NAME=name      name of the report and its folder in reports/ (default: default)"
+	@echo "  PROFILE=name   profile in config/: $(basename $(notdir $(wildcard config/*.yaml))) (default: default)"
 
-report: $(VENV)/ready ## make the report, or what is not up to date of it
+report: $(VENV)/ready ## make the report, or update what has changed
 	@$(BIN)/planet report --name '$(NAME)' --profile '$(PROFILE)' $(if $(DATA),--data '$(DATA)')
 
-test: $(VENV)/ready ## run all tests
+test: $(VENV)/ready ## run all tests; print how long they took
 	@$(BIN)/python -m pytest -q
 
 lab: $(VENV)/ready ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB_OPTIONS)
 
-bench: $(VENV)/ready ## print the benchmarks
+bench: $(VENV)/ready ## run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-lock: pyproject.toml ## resolve requirements.lock anew (needs uv)
+lock: pyproject.toml ## update requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --quiet --output-file requirements.lock
 
@@ -36,7 +36,7 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON); install Python 3.11 or newer" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
 		echo "error: $$($(PYTHON) --version) cannot run this; install Python 3.11 to 3.13 and call make PYTHON=python3.11" >&2; exit 1; }
-	@echo "setting up $(VENV) (once: a minute or two, 2.6 GB)"
+	@echo "setting up $(VENV), once: 1 to 2 minutes, 2.6 GB"
 	@$(PYTHON) -m venv $(VENV) || { echo "error: no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

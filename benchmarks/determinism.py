@@ -1,7 +1,7 @@
-"""What reproducible training costs: ``python benchmarks/determinism.py``.
+"""Measure the cost of reproducible training: ``python benchmarks/determinism.py``.
 
-Each way trains the reduced DenseNet in a process of its own, since TensorFlow reads the switch for
-deterministic operations at its start; the processes take turns.
+Each variant trains the reduced DenseNet in its own process, since TensorFlow reads the switch for
+deterministic operations when it starts. The processes take turns.
 """
 
 import argparse
@@ -16,7 +16,7 @@ IMAGE_PX = 64
 BATCH_SIZE = 16
 STEPS = 40
 ROUNDS = 3
-WAYS = {  # seed, and whether TensorFlow may only use deterministic operations
+VARIANTS = {  # seed, and whether TensorFlow uses only deterministic operations
     "no seed": (None, False),
     "seed": (2018, False),
     "seed and deterministic operations": (2018, True),
@@ -24,7 +24,7 @@ WAYS = {  # seed, and whether TensorFlow may only use deterministic operations
 
 
 def train(seed: int | None) -> None:
-    """Train a few steps; print chips a second and a digest of the weights."""
+    """Train a few steps; print chips/s and a digest of the weights."""
     import keras
     import numpy as np
 
@@ -51,17 +51,17 @@ def train(seed: int | None) -> None:
 
 
 def run(seed: int | None, deterministic: bool) -> tuple[float, str]:
-    """Train in a process of its own."""
+    """Train in a new process; return chips/s and the digest of the weights."""
     command = [sys.executable, __file__, "--train"] + ([] if seed is None else [str(seed)])
     switch = {"TF_DETERMINISTIC_OPS": "1"} if deterministic else {}
-    said = subprocess.run(
+    output = subprocess.run(
         command,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | switch,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     ).stdout
-    rate, digest = said.split()
+    rate, digest = output.split()
     return float(rate), digest
 
 
@@ -72,21 +72,21 @@ def main() -> None:
     if options.train is not False:
         train(options.train)
         return
-    results = {way: [] for way in WAYS}
+    results = {variant: [] for variant in VARIANTS}
     for _ in range(ROUNDS):
-        for way, settings in WAYS.items():
-            results[way].append(run(*settings))
+        for variant, settings in VARIANTS.items():
+            results[variant].append(run(*settings))
     print(
         f"densenet, {IMAGE_PX} px, batches of {BATCH_SIZE}, {os.cpu_count()} cores, "
-        f"medians of {ROUNDS} rounds in turn"
+        f"medians of {ROUNDS} interleaved rounds"
     )
     unseeded = [rate for rate, _ in results["no seed"]]
-    for way, found in results.items():
+    for variant, found in results.items():
         rates = [rate for rate, _ in found]
         ratios = [rate / base for rate, base in zip(rates, unseeded, strict=True)]
         distinct = len({digest for _, digest in found})
         print(
-            f"  {way:<34}{statistics.median(rates):6.0f} chips/s, ratio "
+            f"  {variant:<34}{statistics.median(rates):6.0f} chips/s, ratio "
             f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}), "
             f"{distinct} different weights in {ROUNDS} runs"
         )

@@ -1,4 +1,4 @@
-"""Time ONNX Runtime beside Keras: networks of drawn weights predict the same batches in turn.
+"""Compare the speed of ONNX Runtime and Keras: untrained networks predict the same batches.
 
 python benchmarks/export.py
 """
@@ -22,14 +22,14 @@ from planet_lib.networks.predict import PREDICTION_BATCH
 
 IMAGE_PX = 128
 ROUNDS = 5
-NETWORKS = {"cnn": 8, "densenet": 8, "densenet121": 2}  # batches in a round
+NETWORKS = {"cnn": 8, "densenet": 8, "densenet121": 2}  # batches per round
 
 
 def predict_batches(predict: Callable, chips: np.ndarray) -> dict[str, np.ndarray]:
-    """Let ONNX Runtime see the batches that Keras sees."""
+    """Predict with ONNX Runtime in the same batches as Keras."""
     batches = np.split(chips, range(PREDICTION_BATCH, len(chips), PREDICTION_BATCH))
-    answers = [predict(batch) for batch in batches]
-    return {head: np.concatenate([answer[head] for answer in answers]) for head in answers[0]}
+    predicted = [predict(batch) for batch in batches]
+    return {head: np.concatenate([part[head] for part in predicted]) for head in predicted[0]}
 
 
 def measure(name: str, batches: int, folder: Path) -> None:
@@ -45,14 +45,14 @@ def measure(name: str, batches: int, folder: Path) -> None:
         "Keras predict": lambda: network.predict(chips, batch_size=PREDICTION_BATCH, verbose=0),
         "ONNX Runtime": lambda: predict_batches(predict, chips),
     }
-    answers = {form: run() for form, run in forms.items()}  # also warms both
+    predictions = {form: run() for form, run in forms.items()}  # also the warm-up
     times = {form: [] for form in forms}
     for _ in range(ROUNDS):
         for form, run in forms.items():
             started = time.perf_counter()
             run()
             times[form].append(time.perf_counter() - started)
-    left, right = answers.values()
+    left, right = predictions.values()
     difference = max(float(np.abs(left[head] - right[head]).max()) for head in left)
     ratios = [keras_s / onnx_s for keras_s, onnx_s in zip(*times.values(), strict=True)]
     print(f"{name}: exported in {seconds:.1f} s; largest difference {difference:.1e}")
@@ -68,7 +68,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     print(
         f"{IMAGE_PX} px, batches of {PREDICTION_BATCH}, {os.cpu_count()} cores, "
-        f"medians of {ROUNDS} rounds in turn"
+        f"medians of {ROUNDS} interleaved rounds"
     )
     with tempfile.TemporaryDirectory() as folder:
         for name, batches in NETWORKS.items():

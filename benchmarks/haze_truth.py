@@ -1,4 +1,4 @@
-"""Hold every haze removal method against the truth, and look at what it does to real chips.
+"""Compare every haze removal method with the truth, and measure its effect on real chips.
 
 python benchmarks/haze_truth.py [--chips N] [--real FOLDER [--sheet sheet.png]]
 """
@@ -33,7 +33,7 @@ SHEET_PX = 160
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chips", type=int, default=400, help="synthetic ones")
+    parser.add_argument("--chips", type=int, default=400, help="number of synthetic chips")
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--real", type=Path, help="chips in Kaggle's layout")
     parser.add_argument("--sheet", type=Path, help="write a picture of real chips")
@@ -51,8 +51,10 @@ def main() -> None:
 
 def print_truth(chips: int, seed: int) -> None:
     scores = score_chips_by_strength(synthesize_hazy_chips(chips, seed=seed))
-    print(f"{chips} synthetic chips of known radiance; t and A: mean absolute errors (A, change in")
-    print("grey levels); compared where more than a quarter of the light passes")
+    print(
+        f"{chips} synthetic chips of known radiance; mean absolute errors of t and A (A, change in"
+    )
+    print("grey levels); PSNR and CIEDE2000 where the transmission is above 0.25")
     for strength in (*STRENGTHS, "all"):
         rows = scores if strength == "all" else scores[scores["strength"] == strength]
         if len(rows) == 0:
@@ -64,10 +66,10 @@ def print_truth(chips: int, seed: int) -> None:
 
 
 def print_real(chips: list[np.ndarray], tags: list[set[str]]) -> None:
-    """Print what can be said without a truth.
+    """Print measurements that need no truth.
 
-    The change of clear chips; the share of pixels that only haze removal makes black or white;
-    and how far hazy chips that show forest alone are, in their mean colour, from clear ones.
+    These are the change of clear chips, the share of pixels that become black or white, and the
+    colour distance of hazy from clear chips that show only forest.
     """
     clear = [chip for chip, labels in zip(chips, tags, strict=True) if "clear" in labels]
     groups = [
@@ -81,13 +83,15 @@ def print_real(chips: list[np.ndarray], tags: list[set[str]]) -> None:
             forests = [[_clean(chip, name, clahe) for chip in group] for group in groups]
             pairs = list(zip(clear, cleaned, strict=True))
             rows[name + (" + CLAHE" if clahe else "")] = {
-                "change of clear chips": np.mean([_measure_change(a, b) for a, b in pairs]),
-                "of it at most, half": np.median([_measure_change(a, b) for a, b in pairs]),
+                "change of clear chips, mean": np.mean([_measure_change(a, b) for a, b in pairs]),
+                "change of clear chips, median": np.median(
+                    [_measure_change(a, b) for a, b in pairs]
+                ),
                 "newly black or white, %": 100 * np.mean([_share_clipped(a, b) for a, b in pairs]),
-                "hazy forest from clear": _measure_distance(*forests),
+                "hazy forest from clear, CIEDE2000": _measure_distance(*forests),
             }
-    print(f"\nreal chips, no truth: {len(clear)} clear ones; forest alone: {len(groups[0])} clear,")
-    print(f"{len(groups[1])} hazy (distance of mean colours as taken and dehazed, CIEDE2000)")
+    print(f"\nreal chips without truth: {len(clear)} clear; only forest: {len(groups[0])} clear,")
+    print(f"{len(groups[1])} hazy (distance of the mean colours after haze removal)")
     print(pd.DataFrame(rows).T.round(2).to_string())
 
 
@@ -105,13 +109,13 @@ def _share_clipped(before: np.ndarray, after: np.ndarray) -> float:
 
 
 def _measure_distance(clear: list[np.ndarray], hazy: list[np.ndarray]) -> float:
-    """Measure the mean distance of hazy chips' mean colours from the mean of clear ones'."""
+    """Measure the mean colour distance of hazy chips from the mean of clear ones."""
     aimed, seen = (np.array([rgb2lab(c).mean(axis=(0, 1)) for c in g]) for g in (clear, hazy))
     return float(deltaE_ciede2000(aimed.mean(axis=0)[np.newaxis], seen).mean())
 
 
 def draw_sheet(chips: list[np.ndarray], tags: list[str]) -> np.ndarray:
-    """Lay out chips of each kind, a row each: as taken and after each method; uint8, RGB."""
+    """Arrange chips of each kind in rows: as taken and after each method; uint8, RGB."""
     rng = np.random.default_rng(0)
     kinds = (
         "haze",
@@ -130,7 +134,7 @@ def draw_sheet(chips: list[np.ndarray], tags: list[str]) -> np.ndarray:
             small = [cv2.resize(v, (SHEET_PX,) * 2, interpolation=cv2.INTER_AREA) for v in versions]
             rows.append(np.hstack([np.pad(v, ((1, 1), (1, 1), (0, 0))) for v in small]))
     title = np.full((22, rows[0].shape[1], 3), 255, np.uint8)
-    names = ("as taken", *(name.replace("_", " ") for name in haze.METHODS), "boundary + CLAHE")
+    names = ("as taken", *haze.METHODS, "boundary_constraint + CLAHE")
     for column, name in enumerate(names):
         place = (4 + column * (SHEET_PX + 2), 15)
         cv2.putText(title, name, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0,) * 3, 1, cv2.LINE_AA)

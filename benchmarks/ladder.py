@@ -1,4 +1,4 @@
-"""Print the ladder of a report's ensemble, and try what could follow its last step.
+"""Print the steps of a report's ensemble, and try alternatives to its last step.
 
 python benchmarks/ladder.py [runs/NAME]
 """
@@ -29,14 +29,17 @@ from planet_lib.synthetic import write_dataset
 from planet_lib.training.ensemble import FOLDER, LADDER, train_ensemble
 
 EPOCHS = 8
-SAMPLES = 300  # label sets drawn for each chip, to choose by expected F2
+SAMPLES = 300  # label sets drawn per chip to estimate the expected F2
 MOST_LABELS = 10
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "run", type=Path, nargs="?", help="of a finished report (default: one of synthetic chips)"
+        "run",
+        type=Path,
+        nargs="?",
+        help="run of a finished report (default: one on synthetic chips)",
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -44,30 +47,30 @@ def main() -> None:
         manifest = read_json(run_dir / FOLDER / "run.json")
         catalogue = load_catalogue(run_dir).query("labelled")
         *_, last = LADDER
-        answers = np.load(run_dir / FOLDER / "out_of_fold.npz")[last]
+        predictions = np.load(run_dir / FOLDER / "out_of_fold.npz")[last]
     truth = encode_tags(catalogue["tags"])
     groups = catalogue["group"].to_numpy()
     folds = [
         assign_folds(truth, seed=manifest["seed"] + draw, groups=groups)
         for draw in range(manifest["seeds"])
     ]
-    print(f"{len(truth)} chips, {FOLDS} folds, {manifest['seeds']} divisions")
-    print("mean F2 per chip and its deviation over divisions; gain over the step above")
+    print(f"{len(truth)} chips, {FOLDS} folds, {manifest['seeds']} repeats")
+    print("mean F2 per chip ± its standard deviation over repeats; gain over the step above")
     for row in manifest["ladder"]:
         low, high = row["gain_low"], row["gain_high"]
         gain = "" if low is None else f"{row['gain']:+.3f} ({low:+.3f} to {high:+.3f})"
         print(f"  {row['step']:52s} {row['f2']:.3f} ± {row['spread']:.3f}  {gain}")
-    print("after the last step; change against it")
-    plain = score_decision(apply_threshold, truth, answers, folds)
+    print("alternatives to the last step; paired change")
+    plain = score_decision(apply_threshold, truth, predictions, folds)
     for name, decide in DECISIONS.items():
-        chips = score_decision(decide, truth, answers, folds)
+        chips = score_decision(decide, truth, predictions, folds)
         low, high = bootstrap_mean(chips - plain, seed=0)
         change = f"{(chips - plain).mean():+.3f} ({low:+.3f} to {high:+.3f})"
         print(f"  {name:52s} {chips.mean():.3f}          {change}")
 
 
 def make_run(folder: Path) -> Path:
-    """Make synthetic chips and train the ensemble on them."""
+    """Train the ensemble on synthetic chips."""
     write_dataset(folder / "chips", chips=200, unlabelled=0, seed=0, enrich=0.3)
     store_chips(folder / "chips", folder / "run", source="synthetic chips", seed=0)
     store_haze_free(folder / "run", method="boundary_constraint", clahe=False)
@@ -76,63 +79,63 @@ def make_run(folder: Path) -> Path:
 
 
 def score_decision(
-    decide: Callable, truth: np.ndarray, answers: np.ndarray, folds: list
+    decide: Callable, truth: np.ndarray, predictions: np.ndarray, folds: list
 ) -> np.ndarray:
-    """Score each chip by the labels that are decided on, mean over divisions."""
+    """Score each chip by the chosen labels, mean over repeats."""
     return np.mean(
         [
-            score_chips(truth, decide(truth, answer, fold))
-            for answer, fold in zip(answers, folds, strict=True)
+            score_chips(truth, decide(truth, predicted, fold))
+            for predicted, fold in zip(predictions, folds, strict=True)
         ],
         axis=0,
     )
 
 
-def apply_threshold(truth: np.ndarray, answer: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Predict what reaches 0.2, as the ladder does."""
-    return answer >= F2_THRESHOLD
+def apply_threshold(truth: np.ndarray, predicted: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Predict labels with a probability of at least 0.2, as the ensemble does."""
+    return predicted >= F2_THRESHOLD
 
 
-def apply_common(truth: np.ndarray, answer: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Predict by one threshold for all labels, fitted on the answers of the other folds."""
-    labels = np.zeros(answer.shape, bool)
+def apply_common(truth: np.ndarray, predicted: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Predict with one threshold for all labels, tuned on the other folds."""
+    labels = np.zeros(predicted.shape, bool)
     for fold in range(FOLDS):
         others = folds != fold
         scores = [
-            score_chips(truth[others], answer[others] >= threshold).mean()
+            score_chips(truth[others], predicted[others] >= threshold).mean()
             for threshold in THRESHOLD_GRID
         ]
-        labels[~others] = answer[~others] >= THRESHOLD_GRID[np.argmax(scores)]
+        labels[~others] = predicted[~others] >= THRESHOLD_GRID[np.argmax(scores)]
     return labels
 
 
-def apply_tuned(truth: np.ndarray, answer: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Predict by each label's threshold, tuned on the answers of the other folds."""
-    labels = np.zeros(answer.shape, bool)
+def apply_tuned(truth: np.ndarray, predicted: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Predict with a threshold per label, tuned on the other folds."""
+    labels = np.zeros(predicted.shape, bool)
     for fold in range(FOLDS):
-        thresholds = tune_thresholds(truth[folds != fold], answer[folds != fold])
-        labels[folds == fold] = answer[folds == fold] >= thresholds
+        thresholds = tune_thresholds(truth[folds != fold], predicted[folds != fold])
+        labels[folds == fold] = predicted[folds == fold] >= thresholds
     return labels
 
 
-def apply_ridge(truth: np.ndarray, answer: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Regress each label on the answers of all, as the competition's winner did."""
-    stacked = np.zeros(answer.shape)
+def apply_ridge(truth: np.ndarray, predicted: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Regress each label on the predictions of all labels, as the competition's winner did."""
+    stacked = np.zeros(predicted.shape)
     for fold in range(FOLDS):
-        ridge = Ridge(alpha=1.0).fit(answer[folds != fold], truth[folds != fold])
-        stacked[folds == fold] = ridge.predict(answer[folds == fold])
+        ridge = Ridge(alpha=1.0).fit(predicted[folds != fold], truth[folds != fold])
+        stacked[folds == fold] = ridge.predict(predicted[folds == fold])
     return stacked >= F2_THRESHOLD
 
 
-def choose_expected(truth: np.ndarray, answer: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Choose for each chip the labels of the highest expected F2, all but the weather independent.
+def choose_expected(truth: np.ndarray, predicted: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Choose the labels with the highest expected F2 for each chip; land labels are independent.
 
-    For sets of m labels the best ones are those of the largest mean of y / (4 |y| + m).
+    The best set of m labels has the largest means of y / (4 |y| + m).
     """
     rng = np.random.default_rng(0)
-    labels = np.zeros(answer.shape, bool)
-    for row, chances in enumerate(answer):
-        drawn = rng.random((SAMPLES, answer.shape[1])) < chances
+    labels = np.zeros(predicted.shape, bool)
+    for row, chances in enumerate(predicted):
+        drawn = rng.random((SAMPLES, predicted.shape[1])) < chances
         weather = chances[: len(WEATHER)].astype(float)
         weather /= weather.sum()
         drawn[:, : len(WEATHER)] = rng.multinomial(1, weather, size=SAMPLES)
@@ -148,17 +151,17 @@ def choose_expected(truth: np.ndarray, answer: np.ndarray, folds: np.ndarray) ->
     return labels
 
 
-def settle_clouds(truth: np.ndarray, answer: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Let cloudy and the labels of the ground exclude each other, as the submission does."""
-    return resolve_cloudy(answer >= F2_THRESHOLD, answer)
+def settle_clouds(truth: np.ndarray, predicted: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Let cloudy and land labels exclude each other, as the submission does."""
+    return resolve_cloudy(predicted >= F2_THRESHOLD, predicted)
 
 
 DECISIONS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
-    "one threshold for all, fitted": apply_common,
-    "a threshold for each label, fitted": apply_tuned,
-    "ridge regression over all 17 answers": apply_ridge,
-    "the labels of the highest expected F2": choose_expected,
-    "cloudy excludes the ground": settle_clouds,
+    "one threshold for all labels, tuned": apply_common,
+    "a threshold per label, tuned": apply_tuned,
+    "ridge regression on all 17 predictions": apply_ridge,
+    "labels with the highest expected F2": choose_expected,
+    "cloudy excludes land labels": settle_clouds,
 }
 
 

@@ -1,4 +1,4 @@
-"""Measure how well adjoining chips are found, and what neighbours across a split are worth.
+"""Measure how well adjoining chips are found, and the leakage across a split without groups.
 
 python benchmarks/neighbours.py --real FOLDER --sheet sheet.png
 """
@@ -8,7 +8,6 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +17,28 @@ from scipy import stats
 
 from planet_lib.data.catalogue import COMPETITION_CHIPS, read_catalogue
 from planet_lib.data.chips import CHIP_PX, read_chip
-from planet_lib.data.labels import WEATHER, encode_tags
+from planet_lib.data.labels import WEATHER, decode_weather, encode_tags
 from planet_lib.data.neighbours import DIRECTIONS, find_neighbours, group_chips
 from planet_lib.data.splits import split_chips
-from planet_lib.evaluation.baselines import find_weather
 from planet_lib.evaluation.metrics import F2_THRESHOLD, bound_proportion, score_chips
 from planet_lib.features.statistics import describe_chip
 from planet_lib.features.trees import predict_with_trees
+from planet_lib.files import map_over_cores
 from planet_lib.synthetic import write_dataset
 from planet_lib.synthetic.priors import CHIPS_PER_SCENE
 
 DATASETS = 5
-SPLITTINGS = 4
+SPLIT_SEEDS = 4
 MOST_ON_SHEET = 24
 
 
 def main() -> None:
-    """Print the figures; draw the sheet where one is asked for."""
+    """Print the measurements; write a picture if one is requested."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chips", type=int, default=2000, help="of each synthetic data set")
-    parser.add_argument("--seed", type=int, default=0, help="of the first of the data sets")
+    parser.add_argument(
+        "--chips", type=int, default=2000, help="number of chips of each synthetic data set"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first data set")
     parser.add_argument("--real", type=Path, help="folder with train_v2.csv and train-jpg")
     parser.add_argument("--sheet", type=Path, help="write a picture of the real pairs")
     options = parser.parse_args()
@@ -47,8 +48,8 @@ def main() -> None:
 
 
 def measure_synthetic(count: int, seeds: Sequence[int]) -> None:
-    """Print what is found of the known pairs of several data sets, and what the leak is worth."""
-    tables, grouped, leaks = [], [], []
+    """Print precision and recall of the known pairs of several data sets, and the leakage."""
+    tables, grouped, leakages = [], [], []
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
             write_dataset(Path(folder), chips=count, unlabelled=0, seed=seed)
@@ -61,22 +62,21 @@ def measure_synthetic(count: int, seeds: Sequence[int]) -> None:
         groups = group_chips(pairs, count)
         scenes = np.arange(count) // CHIPS_PER_SCENE
         grouped += [len(set(groups[scenes == scene])) == 1 for scene in range(scenes[-1] + 1)]
-        leaks.append(measure_leak(chips, catalogue["tags"], groups))
+        leakages.append(measure_leakage(chips, catalogue["tags"], groups))
     print(f"\n{len(tables)} synthetic data sets of {count} chips, seeds {seeds[0]} to {seeds[-1]}")
     print_found(pd.concat(tables))
-    print(f"  scenes whose four chips are one group: {np.sum(grouped)} of {len(grouped)}")
-    print_leak("data sets", np.array(leaks))
+    print(f"  scenes whose four chips form one group: {np.sum(grouped)} of {len(grouped)}")
+    print_leakage("data sets", np.array(leakages))
 
 
 def read_chips(folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
     """Read all chips of a data set, and its catalogue."""
     catalogue, _ = read_catalogue(folder)
-    with ThreadPoolExecutor() as pool:
-        return np.stack(list(pool.map(read_chip, folder / catalogue["path"]))), catalogue
+    return np.stack(list(map_over_cores(read_chip, folder / catalogue["path"]))), catalogue
 
 
 def spread(chips: np.ndarray) -> np.ndarray:
-    """View chips as the windows of one strip, as many as the competition has chips."""
+    """View chips as overlapping windows of one strip, as many as the competition has chips."""
     wanted = sum(COMPETITION_CHIPS.values())
     strip = chips.reshape(-1, *chips.shape[2:])
     windows = np.lib.stride_tricks.sliding_window_view(strip, CHIP_PX, axis=0)
@@ -84,7 +84,7 @@ def spread(chips: np.ndarray) -> np.ndarray:
 
 
 def measure_cost(name: str, chips: np.ndarray) -> None:
-    """Print the time and the memory that the search takes, beside the chips themselves."""
+    """Print the time and the memory of the search, without the memory of the chips."""
     start = time.perf_counter()
     find_neighbours(chips)
     seconds = time.perf_counter() - start
@@ -93,17 +93,17 @@ def measure_cost(name: str, chips: np.ndarray) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     rate = len(chips) / seconds
-    print(f"{len(chips)} {name}: {seconds:.1f} s, {rate:.0f} chips/s, {peak / 1e6:.0f} MB at most")
+    print(f"{len(chips)} {name}: {seconds:.1f} s, {rate:.0f} chips/s, {peak / 1e6:.0f} MB peak")
 
 
 def check_pairs(pairs: pd.DataFrame, tags: Sequence[str]) -> pd.DataFrame:
-    """List the pairs that are true, found or both, with their weather and direction."""
+    """List pairs that are true or found, with their weather and direction."""
     place = np.arange(len(tags)) % CHIPS_PER_SCENE
     true = {(i, i + 1, "right") for i in np.flatnonzero(place % 2 == 0)}
     true |= {(i, i + 2, "below") for i in np.flatnonzero(place < 2)}
     true = {pair for pair in true if pair[1] < len(tags)}
     found = set(pairs[["first", "second", "direction"]].itertuples(index=False, name=None))
-    weather = find_weather(encode_tags(tags))
+    weather = decode_weather(encode_tags(tags))
     rows = [
         (WEATHER[weather[pair[0]]], pair[2], pair in true, pair in found) for pair in true | found
     ]
@@ -125,37 +125,38 @@ def describe_share(count: int, total: int) -> str:
     return f"{count / max(total, 1):.4f} ({count} of {total}; {low:.4f} to {high:.4f})"
 
 
-def measure_leak(chips: np.ndarray, tags: Sequence[str], groups: np.ndarray) -> tuple[float, float]:
-    """Score trees on random and on grouped splits, as mean F2 over several splittings."""
-    with ThreadPoolExecutor() as pool:
-        statistics = pd.DataFrame(pool.map(describe_chip, chips))
+def measure_leakage(
+    chips: np.ndarray, tags: Sequence[str], groups: np.ndarray
+) -> tuple[float, float]:
+    """Score trees on random and on grouped splits: mean F2 over several splits."""
+    statistics = pd.DataFrame(map_over_cores(describe_chip, chips))
     truth = encode_tags(tags)
 
     def score(seed: int, groups: np.ndarray | None) -> float:
         splits = split_chips(truth, seed=seed, groups=groups)
         test = splits == "test"
-        answers = predict_with_trees(statistics, truth, splits == "train", seed=seed)
-        return score_chips(truth[test], answers[test] >= F2_THRESHOLD).mean()
+        predicted = predict_with_trees(statistics, truth, splits == "train", seed=seed)
+        return score_chips(truth[test], predicted[test] >= F2_THRESHOLD).mean()
 
-    seeds = range(SPLITTINGS)
+    seeds = range(SPLIT_SEEDS)
     return tuple(np.mean([score(seed, kind) for seed in seeds]) for kind in (None, groups))
 
 
-def print_leak(unit: str, scores: np.ndarray) -> None:
-    """Print mean F2 on random and grouped splits, shape (M, 2), and the interval of the leak."""
-    leak = scores[:, 0] - scores[:, 1]
-    half = stats.t.ppf(0.975, len(leak) - 1) * stats.sem(leak)
+def print_leakage(unit: str, scores: np.ndarray) -> None:
+    """Print mean F2 on random and grouped splits, shape (M, 2), and the interval of the leakage."""
+    leakage = scores[:, 0] - scores[:, 1]
+    half = stats.t.ppf(0.975, len(leakage) - 1) * stats.sem(leakage)
     random, grouped = scores.mean(axis=0)
     print(
         f"  extra trees, mean F2: {random:.4f} on random splits, {grouped:.4f} on grouped ones: "
-        f"flattered by {leak.mean():+.4f} (± {half:.4f}, 95 %, {len(leak)} {unit})"
+        f"leakage {leakage.mean():+.4f} (± {half:.4f}, 95 %, {len(leakage)} {unit})"
     )
 
 
 def measure_real(folder: Path, sheet: Path | None) -> None:
-    """Print what is found among real chips, and among halves of them that surely adjoin."""
+    """Print pairs found among real chips, and among halves of chips, which are known to adjoin."""
     chips, catalogue = read_chips(folder)
-    print(f"\n{len(chips)} real chips, cut in halves that are then matched")
+    print(f"\n{len(chips)} real chips, cut in half; the halves are matched")
     for direction, turned in zip(DIRECTIONS, (chips, chips.swapaxes(1, 2)), strict=True):
         print_halves(direction, turned)
     pairs = find_neighbours(chips)
@@ -176,19 +177,21 @@ def measure_real(folder: Path, sheet: Path | None) -> None:
     tags, groups = catalogue["tags"][labelled], groups[labelled]
     encoded = encode_tags(tags)
     splits = np.full(len(chips), "unlabelled", dtype=object)
-    torn = []
+    separated = []
     for seed in range(100):
         splits[labelled] = split_chips(encoded, seed=seed)
-        torn.append(np.mean(splits[inside["first"]] != splits[inside["second"]]))
-    print(f"  pairs torn apart by a random split: {np.mean(torn):.0%}, mean of {len(torn)} splits")
-    random, grouped = measure_leak(chips[labelled], tags, groups)
+        separated.append(np.mean(splits[inside["first"]] != splits[inside["second"]]))
+    print(
+        f"  pairs separated by a random split: {np.mean(separated):.0%} ({len(separated)} splits)"
+    )
+    random, grouped = measure_leakage(chips[labelled], tags, groups)
     print(f"  extra trees, mean F2: {random:.4f} on random splits, {grouped:.4f} on grouped ones")
 
 
 def print_halves(direction: str, chips: np.ndarray) -> None:
-    """Print how many of the chips' left and right halves find each other.
+    """Print how many left and right halves of chips are matched correctly.
 
-    The other half of each is black; borders across both halves are not looked at.
+    The other half of each is black; only pairs side by side are evaluated.
     """
     left, right = np.zeros_like(chips), np.zeros_like(chips)
     middle = CHIP_PX // 2
@@ -202,9 +205,9 @@ def print_halves(direction: str, chips: np.ndarray) -> None:
 
 
 def compare_labels(pairs: pd.DataFrame, tags: Sequence[str]) -> None:
-    """Print how often the chips of a pair agree in their labels, beside chance."""
+    """Print how often the chips of a pair have the same labels, compared with random pairs."""
     encoded = encode_tags(tags)
-    weather = find_weather(encoded)
+    weather = decode_weather(encoded)
     known = np.flatnonzero(weather >= 0)
     rng = np.random.default_rng(0)
     first, second = rng.choice(known, (2, 100_000))
@@ -219,7 +222,7 @@ def compare_labels(pairs: pd.DataFrame, tags: Sequence[str]) -> None:
 
 
 def draw_pairs(chips: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
-    """Lay the pairs out three a row, each stretched to its own range; uint8, RGB."""
+    """Arrange the pairs in rows of three, each stretched to its own range; uint8, RGB."""
     cells = []
     for pair in pairs.head(MOST_ON_SHEET).itertuples():
         two = chips[[pair.first, pair.second]].astype(float)

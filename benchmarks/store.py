@@ -1,4 +1,4 @@
-"""Measure how fast chips are decoded into the store, beside a plain loop of ``cv2.imread``.
+"""Measure how fast chips are decoded into the store, compared with a loop of ``cv2.imread``.
 
 python benchmarks/store.py [--data FOLDER] [--chips N]
 """
@@ -34,19 +34,19 @@ def measure(folder: Path) -> None:
             store.append(len(paths) / (time.perf_counter() - started))
     ratios = [fast / slow for fast, slow in zip(store, loop, strict=True)]
     cores, ratio = os.cpu_count(), statistics.median(ratios)
-    print(f"{len(paths)} chips, {cores} cores, medians of {ROUNDS} rounds in turn")
+    print(f"{len(paths)} chips, {cores} cores, medians of {ROUNDS} interleaved rounds")
     print(f"  cv2.imread in a loop  {statistics.median(loop):8.0f} chips/s")
     print(f"  decode_chips          {statistics.median(store):8.0f} chips/s")
     print(
         f"  ratio                 {ratio:8.2f}  ({min(ratios):.2f} to {max(ratios):.2f}), "
-        f"{ratio / cores:.2f} x the cores"
+        f"{ratio / cores:.2f} per core"
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="chips in Kaggle's layout (default: synthetic)")
-    parser.add_argument("--chips", type=int, default=800, help="synthetic ones")
+    parser.add_argument("--chips", type=int, default=800, help="number of synthetic chips")
     options = parser.parse_args()
     if options.data:
         measure(options.data)

@@ -1,4 +1,4 @@
-"""Measure the synthetic chips: how fast they are made, and how near they come to real ones.
+"""Measure how fast synthetic chips are generated and how similar they are to real ones.
 
 python benchmarks/synthetic.py --real FOLDER --sheet sheet.png
 """
@@ -24,13 +24,17 @@ FEWEST_CHIPS = 5
 
 
 def main() -> None:
-    """Print the figures; draw the sheet where one is asked for."""
+    """Print the measurements; write a picture if one is requested."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chips", type=int, default=6000, help="synthetic chips (default 6000)")
+    parser.add_argument(
+        "--chips", type=int, default=6000, help="number of synthetic chips (default: 6000)"
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--enrich", type=float, default=0.3, help="share rich in rare labels")
+    parser.add_argument(
+        "--enrich", type=float, default=0.3, help="share of scenes rich in rare labels"
+    )
     parser.add_argument("--real", type=Path, help="folder with train_v2.csv and train-jpg")
-    parser.add_argument("--sheet", type=Path, help="write a picture of synthetic beside real chips")
+    parser.add_argument("--sheet", type=Path, help="write a picture of synthetic and real chips")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -43,7 +47,7 @@ def main() -> None:
         )
         seconds = time.perf_counter() - start
         rate = options.chips / seconds
-        print(f"wrote {options.chips} chips in {seconds:.1f} s: {rate:.0f} a second")
+        print(f"wrote {options.chips} chips in {seconds:.1f} s: {rate:.0f} chips/s")
         if options.real is None:
             return
         synthetic, synthetic_tags = read_chips(Path(folder))
@@ -94,7 +98,7 @@ def _describe_chip(chip: np.ndarray) -> np.ndarray:
 
 
 def _blur(gray: np.ndarray, sigma: int) -> np.ndarray:
-    """Blur with a Gaussian, wide ones on a smaller copy."""
+    """Blur with a Gaussian; wide ones on a reduced copy."""
     if sigma <= 4:
         return cv2.GaussianBlur(gray, (0, 0), sigma)
     size = (gray.shape[1] * 2 // sigma, gray.shape[0] * 2 // sigma)
@@ -103,7 +107,7 @@ def _blur(gray: np.ndarray, sigma: int) -> np.ndarray:
 
 
 def _percentiles(values: np.ndarray, percents: list[int]) -> np.ndarray:
-    """Look percentiles up in sorted columns; shape (P, C)."""
+    """Compute percentiles of columns by rank; shape (P, C)."""
     ordered = np.sort(values, axis=0)
     return ordered[np.round(np.array(percents) / 100 * (len(values) - 1)).astype(int)]
 
@@ -111,8 +115,8 @@ def _percentiles(values: np.ndarray, percents: list[int]) -> np.ndarray:
 def compare_statistics(
     x_made: np.ndarray, made: list[str], x_true: np.ndarray, true: list[str]
 ) -> None:
-    """Print how far the statistics' distributions lie apart."""
-    print("\nstatistics: mean Kolmogorov-Smirnov distance (0 same, 1 apart), AUC of telling apart")
+    """Print how different the distributions of the statistics are."""
+    print("\nstatistics: mean Kolmogorov-Smirnov distance (0-1), AUC of real against synthetic")
     groups = ("clear primary", "haze primary", "partly_cloudy primary", "cloudy", "agriculture")
     for group in (*groups, "water"):
         alone = group not in ("agriculture", "water")
@@ -137,7 +141,7 @@ def _is_in(tags: str, group: str, alone: bool) -> bool:
 def compare_classifiers(
     x_made: np.ndarray, made: np.ndarray, x_true: np.ndarray, true: np.ndarray
 ) -> None:
-    """Print how well real chips are labelled from synthetic ones alone, and from real ones."""
+    """Print how well trees trained on synthetic or real chips predict labels of real ones."""
     held_out = len(x_made) // 4
     trees = _train(x_made[held_out:], made[held_out:])
     threshold = choose_threshold(made[:held_out], _predict(trees, x_made[:held_out]))
@@ -152,7 +156,7 @@ def compare_classifiers(
     print(f"\n{len(true)} real chips: mean F2 per chip, macro average precision")
     rows = (
         ("always clear primary", always, 0.5),
-        ("trained on synthetic, threshold of synthetic", from_made, threshold),
+        ("trained on synthetic, threshold tuned on synthetic", from_made, threshold),
         ("trained on synthetic, best threshold", from_made, best),
         ("trained on real, five-fold, best threshold", from_true, real_threshold),
     )
@@ -182,18 +186,18 @@ def _predict(trees: ExtraTreesClassifier, x: np.ndarray) -> np.ndarray:
 
 
 def choose_threshold(true: np.ndarray, scores: np.ndarray) -> float:
-    """Choose the one threshold with the best mean F2."""
+    """Choose the threshold with the highest mean F2."""
     return float(max(THRESHOLDS, key=lambda at: score_f2(true, scores > at)))
 
 
 def score_f2(true: np.ndarray, guess: np.ndarray) -> float:
-    """Score 0-1 labels of shape (N, 17) by the mean F2 per chip."""
+    """Score labels of shape (N, 17), 0 or 1, by the mean F2 per chip."""
     hits = (true * guess).sum(axis=1)
     return float(np.mean(5 * hits / np.maximum(4 * true.sum(axis=1) + guess.sum(axis=1), 1)))
 
 
 def score_precision(true: np.ndarray, scores: np.ndarray) -> float:
-    """Average the average precision over the labels with enough chips."""
+    """Compute the mean average precision of the labels with enough chips."""
     common = np.flatnonzero(true.sum(axis=0) >= FEWEST_CHIPS)
     return float(np.mean([average_precision_score(true[:, k], scores[:, k]) for k in common]))
 
@@ -201,7 +205,7 @@ def score_precision(true: np.ndarray, scores: np.ndarray) -> float:
 def draw_sheet(
     synthetic: list[np.ndarray], made: np.ndarray, real: list[np.ndarray], true: np.ndarray
 ) -> np.ndarray:
-    """Lay out six synthetic and six real chips of each label; uint8, RGB."""
+    """Arrange six synthetic and six real chips of each label; uint8, RGB."""
     rows = []
     rng = np.random.default_rng(0)
     for k, label in enumerate(LABELS):

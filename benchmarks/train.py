@@ -1,6 +1,6 @@
-"""Time the training of DenseNet-121: its first step, its steps, and the batches it is fed.
+"""Measure the training speed of DenseNet-121: first step, further steps, and batches alone.
 
-pip install -e '.[torch]'   # optional: what the steps stand beside
+pip install -e '.[torch]'   # optional, for the comparison
 python benchmarks/train.py
 """
 
@@ -15,7 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # PyTorch's idle threads would spin on ours
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "passive"
+)  # PyTorch's idle threads would otherwise keep the cores busy
 
 import keras
 import numpy as np
@@ -26,7 +28,7 @@ from planet_lib.networks.architectures import build_densenet121
 from planet_lib.networks.batches import split_heads, stream_batches
 from planet_lib.training.loss import make_learner
 
-BATCHES = {64: 32, 128: 16, 256: 8}  # chips, by their side in pixels
+BATCHES = {64: 32, 128: 16, 256: 8}  # batch size, by side in pixels
 FIRST_PX = 64
 FIRST_ROUNDS = 2
 ROUNDS = 3
@@ -34,11 +36,11 @@ STEPS = 3  # timed in each round
 STORE_CHIPS = 512
 STREAM_SECONDS = 1.0
 UNWEIGHTED = np.ones(len(LABELS), np.float32)
-NO_TORCH = "no PyTorch to stand beside: pip install -e '.[torch]'"
+NO_TORCH = "PyTorch is not installed; for a comparison: pip install -e '.[torch]'"
 
 
 def make_batch(image_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """Make a batch of noise: chips (B, S, S, 3) uint8 and labels (B, 17) float32."""
+    """Draw a random batch: chips (B, S, S, 3) uint8 and labels (B, 17) float32."""
     rng = np.random.default_rng(0)
     shape = (BATCHES[image_px], image_px, image_px, 3)
     labels = rng.integers(2, size=(BATCHES[image_px], len(LABELS))).astype(np.float32)
@@ -46,7 +48,7 @@ def make_batch(image_px: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def time_first_step(ours: bool) -> tuple[float, float]:
-    """Time from building the network to the end of its first step: seconds, and those of CPU."""
+    """Measure wall and CPU seconds from building the network to the end of its first step."""
     chips, labels = make_batch(FIRST_PX)
     targets = split_heads(labels)
     started, computed = time.perf_counter(), time.process_time()
@@ -72,7 +74,7 @@ def make_our_step(image_px: int) -> Callable[[], None]:
 
 
 def make_torch_step(image_px: int) -> Callable[[], None]:
-    """Make a step of the plain DenseNet-121 in PyTorch, by timm where that can be imported."""
+    """Make a training step of DenseNet-121 in PyTorch."""
     import torch
 
     chips, labels = make_batch(image_px)
@@ -92,12 +94,12 @@ def make_torch_step(image_px: int) -> Callable[[], None]:
 
 
 def build_torch_densenet121():
-    """Build DenseNet-121 with 17 outputs, as in table 1 of Huang et al., CVPR 2017."""
+    """Build DenseNet-121 with 17 outputs, from timm or after table 1 of Huang et al., CVPR 2017."""
     from torch import cat, nn
 
     try:
         from timm.models.densenet import densenet121
-    except (ImportError, RuntimeError):  # the latter where torchvision was built for another torch
+    except (ImportError, RuntimeError):  # RuntimeError: torchvision was built for another torch
         pass
     else:
         return densenet121(num_classes=len(LABELS))
@@ -127,7 +129,7 @@ def build_torch_densenet121():
 
 
 def time_steps(image_px: int, beside_torch: bool) -> list[list[float]]:
-    """Time the steps in turn: chips/s of each round, ours and, if asked for, PyTorch's."""
+    """Measure chips/s of each round, interleaved: this package and optionally PyTorch."""
     makers = [make_our_step, make_torch_step] if beside_torch else [make_our_step]
     steps = [make(image_px) for make in makers]
     for step in steps:
@@ -144,7 +146,7 @@ def time_steps(image_px: int, beside_torch: bool) -> list[list[float]]:
 
 
 def time_stream(image_px: int) -> float:
-    """Count the chips/s that come from a memory-mapped store of whole chips."""
+    """Measure the chips/s of batches from a memory-mapped store of chips."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "raw.npy"
         rng = np.random.default_rng(0)
@@ -165,27 +167,25 @@ def time_stream(image_px: int) -> float:
 
 
 def run_alone(function: Callable, *arguments: object) -> object:
-    """Run a function in a process of its own, where nothing has been traced before."""
+    """Run a function in a new process, where nothing has been traced before."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, arguments)
 
 
 def print_first_steps() -> None:
-    seconds = {"Keras' Adam and batch normalisation": [], "ours": []}
+    seconds = {"Keras' Adam and batch normalisation": [], "make_learner": []}
     for _ in range(FIRST_ROUNDS):
         for name, own in seconds.items():
-            own.append(run_alone(time_first_step, name == "ours"))
-    print(
-        f"first step at {FIRST_PX} px, from building on; medians of {FIRST_ROUNDS} rounds in turn"
-    )
+            own.append(run_alone(time_first_step, name == "make_learner"))
+    print(f"building and first step at {FIRST_PX} px, medians of {FIRST_ROUNDS} interleaved rounds")
     for name, own in seconds.items():
         wall, cpu = np.median(own, axis=0)
-        print(f"  {name:36s} {wall:6.1f} s, of CPU {cpu:6.1f} s", flush=True)
+        print(f"  {name:36s} {wall:6.1f} s wall, {cpu:6.1f} s CPU", flush=True)
 
 
 def print_steps(beside_torch: bool) -> None:
-    print(f"training, chips/s; medians of {ROUNDS} rounds of {STEPS} steps in turn")
-    print("  side    batch    ours   PyTorch  ratio              batches alone   of ours")
+    print(f"training, chips/s; medians of {ROUNDS} interleaved rounds of {STEPS} steps")
+    print("  side    batch   Keras   PyTorch  ratio              batches alone   ratio")
     for image_px, batch in BATCHES.items():
         ours, *others = run_alone(time_steps, image_px, beside_torch)
         beside = " " * 28

@@ -1,4 +1,4 @@
-"""The profile of a report: what it may hold, its checks, and its files in ``config/``."""
+"""The profile of a report: its schema, and loading one from ``config/``."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,14 +11,14 @@ from planet_lib.errors import ConfigError, suggest
 CONFIG_FOLDER = Path(__file__).parents[1] / "config"
 BASE_PROFILE = "default"
 INPUTS = {"raw": ("raw",), "dehazed": ("dehazed",), "both": ("raw", "dehazed")}
-"""What a network may be shown, and the chip stores that it is read from."""
+"""Inputs of a network, and the chip stores that each is read from."""
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
-    """A part of a profile: no key that is not listed, no value that is silently converted."""
+    """Base of a profile's sections: unknown keys and values of a wrong type are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -30,7 +30,7 @@ def _refuse_repeats(values: list[str]) -> list[str]:
 
 
 class Synthetic(Section):
-    """The chips that are made where no data are given."""
+    """Synthetic chips, generated where DATA is not given."""
 
     chips: Annotated[int, Field(ge=50, description="labelled chips")]
     unlabelled: Annotated[int, Field(ge=0, description="chips to label")]
@@ -38,41 +38,43 @@ class Synthetic(Section):
 
 
 class Haze(Section):
-    """How the haze-free chips are made."""
+    """Haze removal, for the haze-free chips."""
 
     method: Literal["boundary_constraint", "dark_channel", "pixelwise_dark_channel"]
-    clahe: Annotated[bool, Field(description="whether histogram equalisation follows")]
+    clahe: Annotated[bool, Field(description="equalize the local contrast afterwards (CLAHE)")]
 
 
 class Network(Section):
-    """One network and how it is trained, on each kind of input."""
+    """One network and its training, the same for each input."""
 
-    image_px: Annotated[int, Field(ge=32, le=256, description="side of the input, pixels")]
+    image_px: Annotated[int, Field(ge=32, le=256, description="side of the input in pixels")]
     epochs: Positive
     batch_size: Positive
-    learning_rate: Annotated[float, Field(gt=0, le=1, description="Adam's, at its peak")]
-    patience: Annotated[int, Field(gt=0, description="epochs without a lower validation loss")]
-    max_label_weight: Annotated[float, Field(ge=1, description="bound on a rare label's weight")]
+    learning_rate: Annotated[float, Field(gt=0, le=1, description="of Adam, at its peak")]
+    patience: Annotated[int, Field(gt=0, description="stop after as many epochs without gain")]
+    max_label_weight: Annotated[
+        float, Field(ge=1, description="bound on a rare label's loss weight")
+    ]
     colour_jitter: Annotated[
-        float, Field(ge=0, le=0.5, description="standard deviation of the colours' gains")
+        float, Field(ge=0, le=0.5, description="standard deviation of the random gain per channel")
     ] = 0.0
     options: dict = {}
 
 
 class Ensemble(Section):
-    """The ensemble on few chips, and how it is tried."""
+    """The ensemble for small data sets, and its cross-validation."""
 
-    epochs: Annotated[int, Field(gt=0, description="of fine-tuning the pretrained network")]
-    seeds: Annotated[int, Field(gt=0, description="divisions into folds")]
+    epochs: Annotated[int, Field(gt=0, description="epochs of fine-tuning the pretrained network")]
+    seeds: Annotated[int, Field(gt=0, description="repeats of the five-fold cross-validation")]
 
 
 class Profile(Section):
-    """Everything that decides what a report contains."""
+    """All settings of a report."""
 
     seed: Annotated[int, Field(ge=0)]
     synthetic: Synthetic
-    keep_neighbours: Annotated[bool, Field(description="chips that adjoin share a split")]
-    allow_left_out: Annotated[bool, Field(description="go on with over 1 % unusable chips")]
+    keep_neighbours: Annotated[bool, Field(description="keep adjoining chips in one split")]
+    allow_left_out: Annotated[bool, Field(description="continue with over 1 % unusable chips")]
     haze: Haze
     inputs: Annotated[
         list[Literal[tuple(INPUTS)]],
@@ -83,24 +85,29 @@ class Profile(Section):
         dict[Literal["cnn", "densenet", "resnet", "densenet121"], Network], Field(min_length=1)
     ]
     ensemble: Ensemble | None
-    devices: Annotated[int, Field(gt=0, description="that share each batch of a training")]
+    devices: Annotated[int, Field(gt=0, description="number of GPUs that share each batch")]
     samples_per_label: Positive
     gallery_chips: Positive
 
 
 def load_profile(name: str, folder: Path = CONFIG_FOLDER) -> Profile:
-    """Load ``<name>.yaml``, which states what differs from ``default.yaml``.
+    """Load ``<name>.yaml``, which lists the differences from ``default.yaml``.
 
     Parameters
     ----------
     name : str
     folder : Path, optional
-        Where the profiles are.
+        Folder of the profiles.
+
+    Returns
+    -------
+    Profile
 
     Raises
     ------
     ConfigError
-        No such profile, or a key or value of it is wrong; the message suggests the nearest.
+        The profile does not exist, or one of its keys or values is wrong. The message suggests the
+        nearest allowed word.
     """
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in names:
@@ -115,7 +122,7 @@ def load_profile(name: str, folder: Path = CONFIG_FOLDER) -> Profile:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML would keep the last."""
+    """YAML loader for which a repeated key is an error; by default the last one wins."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
@@ -139,7 +146,7 @@ def _overlay(base: dict, changes: dict) -> dict:
     merged = dict(base)
     for key, value in changes.items():
         both_sections = isinstance(value, dict) and isinstance(base.get(key), dict)
-        # A profile names its networks anew: one that it leaves out is not trained.
+        # A profile lists all of its networks: those of the default that it omits are not trained.
         if both_sections and key == "networks":
             merged[key] = {
                 name: _overlay(base[key].get(name, {}), network)

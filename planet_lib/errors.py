@@ -1,32 +1,32 @@
-"""The errors a user can cause; the command line prints each as one line and no traceback."""
+"""Errors that a user can cause; the command line prints them as one line, without a traceback."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class PlanetError(Exception):
-    """Base of the family: the message names the file or key, what is wrong and the cure."""
+    """Base class; the message names the file or key, what is wrong and how to fix it."""
 
 
 class DataError(PlanetError):
-    """The data set, one of its files or an array made from it cannot be used as it is."""
+    """The data set, one of its files or an array made from it cannot be used."""
 
 
 class ConfigError(PlanetError):
-    """A profile, a parameter or a command-line value is misspelt or out of its range."""
+    """A profile, a parameter or a command-line argument is misspelt or out of range."""
 
 
 class StageError(PlanetError):
-    """A stage of the report could not finish or lacks what an earlier stage writes."""
+    """A stage of the report failed, or the output of an earlier stage is missing."""
 
 
 def shorten(error: Exception) -> str:
-    """Shorten another library's error to the first line that it says, or its name."""
+    """Shorten another library's error to the first line of its message, or to its type."""
     return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def suggest(word: str, allowed: Iterable[str]) -> str:
-    """Say which of the allowed words was probably meant, or list them all."""
+    """Suggest the allowed word nearest to `word`, or list them all if none is near."""
     allowed = sorted(allowed)
     near = difflib.get_close_matches(word, allowed, n=1)
     return f"did you mean {near[0]!r}?" if near else "allowed: " + ", ".join(allowed)

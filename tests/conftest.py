@@ -12,6 +12,7 @@ from PIL import Image
 
 from planet_lib.data.chips import CHIP_PX
 from planet_lib.data.ingest import store_chips
+from planet_lib.synthetic import SyntheticChip, synthesize_scene
 
 # The same examples everywhere, however slow the machine, and no folder of found ones.
 settings.register_profile("planet", derandomize=True, deadline=None, database=None)
@@ -37,6 +38,18 @@ def encode(rgb: np.ndarray) -> bytes:
     data = buffer.getvalue()
     marker = data.index(b"\xff\xee")
     return data[:marker] + data[marker + 2 + int.from_bytes(data[marker + 2 : marker + 4]) :]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how long the quick and the slow tests took."""
+    seconds = {"quick": 0.0, "slow": 0.0}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds["slow" if "slow" in report.keywords else "quick"] += report.duration
+    terminalreporter.write_line(
+        f"quick tests {seconds['quick']:.0f} s, slow tests {seconds['slow']:.0f} s"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +92,12 @@ def stored_run(dataset, tmp_path) -> Path:
     run_dir = tmp_path / "runs" / "made"
     store_chips(dataset(test=1, additional=1), run_dir, source="made chips", seed=0)
     return run_dir
+
+
+@pytest.fixture(scope="session")
+def synthetic_chips() -> list[SyntheticChip]:
+    """Synthesize the chips of 20 scenes, of any weather and rich in rare labels."""
+    return [chip for scene in range(20) for chip in synthesize_scene(12, scene, enrich=0.3)]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Profiles: those shipped load, one overlays the default, and each mistake is named."""
+"""Profiles: the shipped ones load, others extend the default, and every mistake is named."""
 
 import pytest
 from pydantic import ValidationError
@@ -9,7 +9,7 @@ from planet_lib.errors import ConfigError
 
 @pytest.fixture
 def load(tmp_path):
-    """Give a function that loads a profile which states what differs from the default."""
+    """Return a function that loads a profile from the text of its differences."""
 
     def load_changes(text: str):
         (tmp_path / "default.yaml").write_bytes((CONFIG_FOLDER / "default.yaml").read_bytes())
@@ -28,7 +28,7 @@ def test_empty_profile_is_the_default(load):
     assert load("# nothing differs\n") == load_profile("default")
 
 
-def test_profile_changes_only_what_it_states(load):
+def test_profile_changes_only_what_it_lists(load):
     profile, default = load("haze: {clahe: true}\nseed: 7"), load_profile("default")
     assert profile.haze.clahe is not default.haze.clahe
     assert profile.haze.method == default.haze.method
@@ -37,7 +37,7 @@ def test_profile_changes_only_what_it_states(load):
     assert profile.model_copy(update=changed) == default
 
 
-def test_profile_names_its_networks_anew(load):
+def test_profile_replaces_the_networks_of_the_default(load):
     default = load_profile("default")
     profile = load("networks: {densenet: {epochs: 2}}")
     assert list(profile.networks) == ["densenet"]
@@ -45,7 +45,7 @@ def test_profile_names_its_networks_anew(load):
     assert profile.networks["densenet"] == expected
 
 
-def test_options_of_a_network_overlay_those_of_the_default(load):
+def test_options_of_a_network_extend_those_of_the_default(load):
     options = load("networks: {densenet: {options: {growth: 8}}}").networks["densenet"].options
     assert options == load_profile("default").networks["densenet"].options | {"growth": 8}
 
@@ -65,16 +65,16 @@ def test_loaded_profile_cannot_be_changed():
         ("sed: 3", "unknown key 'sed'; did you mean 'seed'?"),
         ("zzz: 3", "unknown key 'zzz'; allowed: allow_left_out, devices, ensemble, gallery_chips"),
         ("synthetic: {chip: 99}", "unknown key 'synthetic.chip'; did you mean 'chips'?"),
-        ("haze: {methd: origin}", "unknown key 'haze.methd'; did you mean 'method'?"),
+        ("haze: {methd: dark_channel}", "unknown key 'haze.methd'; did you mean 'method'?"),
         ("networks: {cnn: {epoch: 3}}", "unknown key 'networks.cnn.epoch'; did you mean 'epochs'?"),
         ("networks: {cn: {epochs: 3}}", "networks.cn: 'cn'; allowed: 'cnn', 'densenet',"),
-        ("haze: {method: dark}", "haze.method: 'dark'; allowed: 'boundary', 'dark_channel' or"),
+        ("haze: {method: dark}", "haze.method: 'dark'; allowed: 'boundary_constraint', "),
         ("inputs: [raw, hazy]", "inputs.1: 'hazy'; allowed: 'raw', 'dehazed' or 'both'"),
         ("seed: 1.5", "seed: input should be a valid integer, not 1.5"),
         ("seed: '1'", "seed: input should be a valid integer, not '1'"),
         ("seed: true", "seed: input should be a valid integer, not True"),
         ("haze: {clahe: 1}", "haze.clahe: input should be a valid boolean, not 1"),
-        ("haze: origin", "haze: input should be a valid dictionary"),
+        ("haze: dark_channel", "haze: input should be a valid dictionary"),
         ("networks: [cnn]", "networks: input should be a valid dictionary"),
         ("networks: {cnn: {options: 3}}", "networks.cnn.options: input should be a valid dict"),
         ("networks: {densenet121: {epochs: 3}}", "networks.densenet121.image_px: field required"),
@@ -110,12 +110,12 @@ def test_value_out_of_range_is_named_with_its_bound(load, text, key):
 
 
 @pytest.mark.parametrize("text", ["networks: {cnn: }", "networks: {cnn: 3}"])
-def test_network_that_is_no_section_is_named(load, text):
+def test_network_that_is_not_a_section_is_named(load, text):
     with pytest.raises(ConfigError, match=r"networks\.cnn"):
         load(text)
 
 
-def test_number_that_yaml_reads_as_text_is_read_or_told_how_to_write(load):
+def test_number_that_yaml_reads_as_text_is_accepted_or_its_spelling_suggested(load):
     try:
         assert load("networks: {cnn: {learning_rate: 1e-4}}").networks["cnn"].learning_rate == 1e-4
     except ConfigError as error:
@@ -139,7 +139,7 @@ def test_yaml_without_keys_is_an_error(load, text):
 
 
 @pytest.mark.parametrize("text", ["seed: [", "seed: 1\n\tinputs: 2", "a: b: c"])
-def test_broken_yaml_is_one_line_with_its_place(load, text):
+def test_broken_yaml_is_one_line_with_its_position(load, text):
     with pytest.raises(
         ConfigError, match=r"mine\.yaml: not YAML \(.*line \d+, column \d+"
     ) as raised:

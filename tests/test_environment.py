@@ -40,13 +40,13 @@ def test_lock_is_exact_and_hashed():
     assert LOCK.count("--hash=sha256:") >= len(read_lock())
 
 
-def test_lock_names_no_host():
+def test_lock_contains_no_address():
     assert "://" not in LOCK
     assert "--index-url" not in LOCK
     assert "--find-links" not in LOCK
 
 
-def test_lock_holds_one_backend_for_the_cpu():
+def test_lock_has_one_backend_for_the_cpu():
     assert read_lock().keys().isdisjoint({"jax", "timm", "torch"})
     assert not any(name.startswith("nvidia") for name in read_lock())
 

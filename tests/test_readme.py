@@ -1,4 +1,4 @@
-"""Every command of the README runs as it is written, on a small profile."""
+"""Every command of the README runs as written, with a small profile."""
 
 import os
 import re
@@ -19,11 +19,11 @@ COMMANDS = [
     if line
 ]
 NAME = "readme-test"
-OWN_TESTS = {"make test": "is what runs this", "make lab": "has a test of its own"}
+NOT_RUN = ("make test", "make lab")  # runs this test; has its own test
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not (ROOT / ".venv/ready").exists(), reason="needs make's own .venv"),
+    pytest.mark.skipif(not (ROOT / ".venv/ready").exists(), reason="needs the .venv of make"),
 ]
 
 
@@ -51,7 +51,7 @@ def test_readme_shows_the_two_commands_first():
     assert COMMANDS[:2] == ["make report", "make test"]
 
 
-@pytest.mark.parametrize("command", [c for c in dict.fromkeys(COMMANDS) if c not in OWN_TESTS])
+@pytest.mark.parametrize("command", [c for c in dict.fromkeys(COMMANDS) if c not in NOT_RUN])
 def test_command_runs(command, tmp_path):
     if "path/to/chips" in command:
         run(f".venv/bin/planet synthesize {tmp_path} --chips 120 --unlabelled 12")
@@ -71,10 +71,10 @@ def test_second_report_does_nothing():
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
-def test_benchmark_says_what_it_measures(path):
-    said = run(f".venv/bin/python {path} --help")
-    assert said.returncode == 0
-    assert "usage: " in said.stdout
+def test_benchmark_has_help(path):
+    finished = run(f".venv/bin/python {path} --help")
+    assert finished.returncode == 0
+    assert "usage: " in finished.stdout
 
 
 def test_lab_serves_the_notebooks():
@@ -86,13 +86,13 @@ def test_lab_serves_the_notebooks():
         start_new_session=True,
     ) as server:
         started = time.monotonic()
-        said = ""
-        while "is running at" not in said and time.monotonic() - started < 60:
-            said += server.stderr.readline()
+        printed = ""
+        while "is running at" not in printed and time.monotonic() - started < 60:
+            printed += server.stderr.readline()
         os.killpg(server.pid, signal.SIGTERM)
         server.stderr.read()
-    assert "is running at" in said
-    assert str(ROOT / "notebooks") in said
+    assert "is running at" in printed
+    assert str(ROOT / "notebooks") in printed
 
 
 def test_readme_names_what_exists():

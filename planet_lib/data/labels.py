@@ -72,3 +72,18 @@ def decode_labels(encoded: np.ndarray) -> list[str]:
     list of str, length N
     """
     return [" ".join(LABELS[i] for i in np.flatnonzero(row)) for row in np.asarray(encoded)]
+
+
+def decode_weather(encoded: np.ndarray) -> np.ndarray:
+    """Return the weather of each chip as an index into `WEATHER`, or -1 where it has none.
+
+    Parameters
+    ----------
+    encoded : ndarray of shape (N, 17), bool or integer
+
+    Returns
+    -------
+    ndarray of shape (N,), int
+    """
+    weather = encoded[:, : len(WEATHER)]
+    return np.where(weather.any(axis=1), weather.argmax(axis=1), -1)

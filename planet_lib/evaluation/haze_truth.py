@@ -1,4 +1,4 @@
-"""Haze removal against the truth: synthetic chips of known radiance, transmission and airlight."""
+"""Scores of haze removal on synthetic chips of known radiance, transmission and airlight."""
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator
@@ -12,15 +12,15 @@ from planet_lib.files import map_over_cores
 from planet_lib.haze import METHODS, equalize_contrast
 from planet_lib.synthetic import SyntheticChip, synthesize_chip
 
-OPAQUE = 0.25  # transmission below which nothing of the ground is left to compare
+OPAQUE = 0.25  # transmission below which too little of the ground is visible to compare
 STRENGTHS = {"no haze": 0.9, "light": 0.75, "medium": 0.5, "dense": OPAQUE}
-"""Haze strengths, from their lowest mean transmission upwards."""
+"""Haze strengths, each with its lowest mean transmission."""
 
 
 def synthesize_hazy_chips(
     count: int, *, seed: int, weather: Collection[str] = ("clear", "haze")
 ) -> Iterator[SyntheticChip]:
-    """Synthesize chips of some weathers through which the ground is seen, most of it.
+    """Synthesize chips of the given weather on which most of the ground is visible.
 
     Parameters
     ----------
@@ -28,12 +28,12 @@ def synthesize_hazy_chips(
     seed : int
         At least 0.
     weather : collection of str
-        Of `planet_lib.data.labels.WEATHER`.
+        Elements of `planet_lib.data.labels.WEATHER`.
 
     Returns
     -------
     iterator of SyntheticChip
-        One a scene at most.
+        At most one chip per scene.
     """
     chips = (
         synthesize_chip(seed, 4 * scene + scene % 4, enrich=0.3) for scene in itertools.count()
@@ -47,13 +47,13 @@ def synthesize_hazy_chips(
 
 
 def name_strength(transmission: np.ndarray) -> str:
-    """Name how strong haze is by its mean transmission: a key of `STRENGTHS`."""
+    """Name the haze strength, a key of `STRENGTHS`, of a transmission of shape (H, W), 0 to 1."""
     mean = transmission.mean()
     return next((name for name, lowest in STRENGTHS.items() if mean >= lowest), "dense")
 
 
 def score_chips_by_strength(chips: Iterable[SyntheticChip]) -> pd.DataFrame:
-    """Score every method on many chips, on all cores.
+    """Score every haze removal method on many chips, using all cores.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def score_chips_by_strength(chips: Iterable[SyntheticChip]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The rows of `score_methods` of each chip, with ``method`` and ``strength``.
+        The rows of `score_methods` for each chip, with columns ``method`` and ``strength``.
     """
 
     def score(chip: SyntheticChip) -> pd.DataFrame:
@@ -73,7 +73,7 @@ def score_chips_by_strength(chips: Iterable[SyntheticChip]) -> pd.DataFrame:
 
 
 def score_methods(chip: SyntheticChip) -> pd.DataFrame:
-    """Score every method, with and without CLAHE, and doing nothing, against a chip's truth.
+    """Score every method, with and without CLAHE, and the unchanged chip against the truth.
 
     Parameters
     ----------
@@ -82,11 +82,12 @@ def score_methods(chip: SyntheticChip) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a method, ``as taken`` first: ``psnr_db``, ``ssim`` (0-1) and ``ciede2000`` (0 is
-        the same colour, about 2 is just seen) between the result and the radiance, the first and
-        the last where the transmission is above 0.25; ``transmission_error`` (mean absolute, 0-1)
-        and ``airlight_error`` (mean absolute over channels, levels of 0-255); ``change`` (mean
-        absolute difference from the chip as taken, levels).
+        One row per method, ``as taken`` (unchanged) first. ``psnr_db``, ``ssim`` (0 to 1) and
+        ``ciede2000`` (0 is the same colour, about 2 is just visible) compare the result with the
+        radiance, ``psnr_db`` and ``ciede2000`` only where the transmission is above 0.25.
+        ``transmission_error`` (0 to 1) and ``airlight_error`` (grey levels, 0 to 255) are mean
+        absolute errors; ``change`` is the mean absolute difference from the unchanged chip, in
+        grey levels.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Scores of predicted labels: per label, per chip, with thresholds and intervals."""
+"""Scores of predicted labels, per label and per chip; thresholds and confidence intervals."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from sklearn.metrics import average_precision_score, precision_recall_fscore_sup
 
 from planet_lib.data.labels import INDEX, LABELS, WEATHER
 
-F2_THRESHOLD = 0.2  # 1 / (1 + 2**2): where predicting a label starts to pay in expected F2
+F2_THRESHOLD = 0.2  # 1 / (1 + 2**2): above it, predicting a label raises the expected F2
 MIN_TUNING_SUPPORT = 5
 THRESHOLD_GRID = np.round(np.arange(0.04, 0.61, 0.02), 2)
 
@@ -21,16 +21,18 @@ def score_labels(
     ----------
     truth : ndarray of shape (N, 17), 0 or 1
     probabilities : ndarray of shape (N, 17), float
+        0 to 1.
     thresholds : float or ndarray of shape (17,)
         A label is predicted where its probability is at least this.
 
     Returns
     -------
     DataFrame
-        A row for each of `LABELS`: ``precision``, ``recall``, ``f2``, ``average_precision``
-        (all 0-1), ``support`` (chips that have the label), ``predicted`` (chips said to have it),
-        ``found`` (chips rightly said to) and ``threshold``. What no chip can tell is NaN:
-        recall, F2 and average precision without support, precision where nothing is predicted.
+        One row per label of `LABELS`: ``precision``, ``recall``, ``f2`` and ``average_precision``
+        (0 to 1), ``support`` (chips that have the label), ``predicted`` (chips it is predicted
+        for), ``found`` (true positives) and ``threshold``. Undefined scores are NaN: recall, F2
+        and average precision of a label without support, precision of a label that is never
+        predicted.
     """
     predictions = probabilities >= thresholds
     precision, recall, f2, support = precision_recall_fscore_support(
@@ -56,7 +58,7 @@ def score_labels(
 
 
 def score_chips(truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Score each chip by the F2 of its labels; the mean is Kaggle's metric.
+    """Score each chip by the F2 of its labels; Kaggle's metric is the mean over chips.
 
     Parameters
     ----------
@@ -65,7 +67,7 @@ def score_chips(truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (N,), float
-        F2 in 0-1; 0 for a chip with neither true nor predicted labels.
+        0 to 1; 0 for a chip with neither true nor predicted labels.
     """
     truth, predictions = truth.astype(bool), predictions.astype(bool)
     found = (truth & predictions).sum(axis=1)
@@ -74,7 +76,7 @@ def score_chips(truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
 
 
 def tune_thresholds(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Choose for each label the threshold with the best F2, on validation chips.
+    """Choose the threshold with the highest F2 for each label, on validation chips.
 
     Parameters
     ----------
@@ -84,8 +86,8 @@ def tune_thresholds(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (17,), float
-        From 0.04 to 0.60 in steps of 0.02; of equals the nearest to 0.2. A label with fewer than
-        five chips keeps 0.2, since so few would only fit their noise.
+        0.04 to 0.60 in steps of 0.02; of equally good thresholds the one nearest to 0.2. A label
+        on fewer than five chips keeps 0.2, since its tuned threshold would only fit noise.
     """
     by_distance = THRESHOLD_GRID[np.argsort(np.abs(THRESHOLD_GRID - F2_THRESHOLD), kind="stable")]
     f2 = np.stack([_score_label_f2(truth, probabilities >= t) for t in by_distance])
@@ -94,10 +96,11 @@ def tune_thresholds(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def resolve_cloudy(predictions: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Resolve the conflict of `cloudy`, which hides the ground, with labels of the ground.
+    """Make predictions consistent: a cloudy chip hides the ground, so it has no land labels.
 
-    A chip without weather takes its most likely one. Where `cloudy` then stands beside labels of
-    the ground, it stays alone if it is the most likely weather; else it gives way to that one.
+    A chip without a weather label gets its most probable one. Where ``cloudy`` is then predicted
+    together with land labels, the land labels are dropped if ``cloudy`` is the most probable
+    weather; otherwise ``cloudy`` is replaced by the most probable weather.
 
     Parameters
     ----------
@@ -123,12 +126,12 @@ def resolve_cloudy(predictions: np.ndarray, probabilities: np.ndarray) -> np.nda
 
 
 def bootstrap_mean(values: np.ndarray, *, seed: int) -> tuple[float, float]:
-    """Estimate the 95 % interval of a mean over chips by the bootstrap.
+    """Estimate the 95 % confidence interval of a mean over chips by the percentile bootstrap.
 
     Parameters
     ----------
     values : ndarray of shape (N,), float
-        One score a chip, or the difference of two scores of the same chip.
+        One score per chip, or the difference of two scores of the same chip (paired).
     seed : int
 
     Returns
@@ -144,7 +147,18 @@ def bootstrap_mean(values: np.ndarray, *, seed: int) -> tuple[float, float]:
 
 
 def bound_proportion(count: int, total: int) -> tuple[float, float]:
-    """Bound a proportion, such as a recall, by Wilson's 95 % interval; (0, 1) of nothing."""
+    """Bound a proportion, such as a recall, by Wilson's 95 % interval.
+
+    Parameters
+    ----------
+    count, total : int
+        `count` of `total`, such as 3 mines found of 4.
+
+    Returns
+    -------
+    low, high : float
+        0 to 1; (0, 1) where `total` is 0.
+    """
     if total == 0:
         return 0.0, 1.0
     interval = stats.binomtest(count, total).proportion_ci(method="wilson")

@@ -1,4 +1,4 @@
-"""The scores of a whole run on the test chips, and what one run gains over another."""
+"""Scores of whole runs on the test chips, and paired comparisons between runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,38 +21,43 @@ from planet_lib.features.trees import predict_with_trees
 
 @dataclass(frozen=True)
 class RunScores:
-    """What a run reached; all but `validation_f2` on test chips, at threshold 0.2 if not said."""
+    """Scores of one run on the test chips, at threshold 0.2 unless stated otherwise."""
 
-    chips: np.ndarray  # F2 of each chip, float (N,)
-    interval: tuple[float, float]  # 95 %, of the mean over chips
-    tables: dict[str, pd.DataFrame]  # by threshold, see `score_labels`
-    by_threshold: dict[str, float]  # mean F2 by threshold: "0.5", "0.2", "tuned" on validation
+    chip_f2: np.ndarray  # F2 of each test chip, float (N,)
+    f2_interval: tuple[float, float]  # 95 % interval of the mean F2
+    tables: dict[str, pd.DataFrame]  # `score_labels` by threshold: "0.5", "0.2", "tuned"
+    f2_by_threshold: dict[str, float]  # mean F2 by threshold, as for `tables`
     validation_f2: float  # mean F2 of the validation chips
 
     @property
     def f2(self) -> float:
         """Mean F2 of the test chips."""
-        return float(self.chips.mean())
+        return float(self.chip_f2.mean())
 
     @property
     def labels(self) -> pd.DataFrame:
-        """Scores of each label."""
+        """Scores of each label, as returned by `score_labels`."""
         return self.tables["0.2"]
 
 
 def score_run(
     truth: np.ndarray, probabilities: np.ndarray, splits: np.ndarray, *, seed: int
 ) -> RunScores:
-    """Score a run's answers.
+    """Score a run's predictions on the test chips; thresholds are tuned on the validation chips.
 
     Parameters
     ----------
     truth : ndarray of shape (N, 17), 0 or 1
     probabilities : ndarray of shape (N, 17), float
+        0 to 1.
     splits : ndarray of shape (N,), str
-        Which chips are ``validation`` and which ``test``.
+        ``"validation"`` and ``"test"`` are used, all other chips are ignored.
     seed : int
         Of the bootstrap.
+
+    Returns
+    -------
+    RunScores
     """
     validation, test = splits == "validation", splits == "test"
     thresholds = {
@@ -60,25 +65,25 @@ def score_run(
         "0.2": F2_THRESHOLD,
         "tuned": tune_thresholds(truth[validation], probabilities[validation]),
     }
-    chips = {
+    chip_f2 = {
         name: score_chips(truth[test], probabilities[test] >= threshold)
         for name, threshold in thresholds.items()
     }
     on_validation = score_chips(truth[validation], probabilities[validation] >= F2_THRESHOLD)
     return RunScores(
-        chips=chips["0.2"],
-        interval=bootstrap_mean(chips["0.2"], seed=seed),
+        chip_f2=chip_f2["0.2"],
+        f2_interval=bootstrap_mean(chip_f2["0.2"], seed=seed),
         tables={
             name: score_labels(truth[test], probabilities[test], threshold)
             for name, threshold in thresholds.items()
         },
-        by_threshold={name: float(scores.mean()) for name, scores in chips.items()},
+        f2_by_threshold={name: float(scores.mean()) for name, scores in chip_f2.items()},
         validation_f2=float(on_validation.mean()),
     )
 
 
 def compare_inputs(scores: Mapping[str, RunScores], *, seed: int) -> dict[str, dict]:
-    """Compare each network on haze-free chips, or on both, with itself on raw ones, chip by chip.
+    """Compare each network on haze-free or on both inputs with the same network on raw chips.
 
     Parameters
     ----------
@@ -89,41 +94,42 @@ def compare_inputs(scores: Mapping[str, RunScores], *, seed: int) -> dict[str, d
 
     Returns
     -------
-    dict of dict
-        By run, for those whose network has a raw run too: ``gain`` of the mean F2 and its 95 %
-        ``interval``.
+    dict of str to dict
+        For each run whose network also has a raw run: ``gain``, the mean over test chips of the
+        paired difference in F2, and its 95 % ``interval``.
     """
     compared = {}
     for run, score in scores.items():
         raw = run.rpartition("-")[0] + "-raw"
         if run != raw and raw in scores:
-            change = score.chips - scores[raw].chips
-            interval = bootstrap_mean(change, seed=seed)
-            compared[run] = {"gain": float(change.mean()), "interval": interval}
+            difference = score.chip_f2 - scores[raw].chip_f2
+            interval = bootstrap_mean(difference, seed=seed)
+            compared[run] = {"gain": float(difference.mean()), "interval": interval}
     return compared
 
 
-def measure_leak(
+def measure_leakage(
     statistics: pd.DataFrame, truth: np.ndarray, groups: np.ndarray, *, seeds: Sequence[int]
 ) -> pd.DataFrame:
-    """Measure what neighbours on both sides of a split are worth to the test score.
+    """Measure how much the test score rises when adjoining chips are in both train and test.
 
     Extra trees on simple statistics are trained and tested on random splits, and on splits that
-    keep the chips of a scene together.
+    keep the chips of a group together.
 
     Parameters
     ----------
     statistics : DataFrame of N rows
-        Of `planet_lib.features.statistics`.
+        As returned by `planet_lib.features.statistics.load_statistics`.
     truth : ndarray of shape (N, 17), 0 or 1
     groups : ndarray of shape (N,), int
+        Group of each chip, from `planet_lib.data.neighbours.group_chips`.
     seeds : sequence of int
-        One pair of splits each.
+        One random and one grouped split for each.
 
     Returns
     -------
     DataFrame
-        A row a seed: mean F2 of the test chips, ``random`` and ``grouped``.
+        One row per seed: mean F2 of the test chips, ``random`` and ``grouped``.
     """
     rows = []
     for seed in seeds:
@@ -131,14 +137,26 @@ def measure_leak(
         for name, kept in (("random", None), ("grouped", groups)):
             splits = split_chips(truth, seed=seed, groups=kept)
             test = splits == "test"
-            answer = predict_with_trees(statistics, truth, splits == "train", seed=seed)
-            row[name] = float(score_chips(truth[test], answer[test] >= F2_THRESHOLD).mean())
+            predicted = predict_with_trees(statistics, truth, splits == "train", seed=seed)
+            row[name] = float(score_chips(truth[test], predicted[test] >= F2_THRESHOLD).mean())
         rows.append(row)
     return pd.DataFrame(rows, index=pd.Index(seeds, name="seed"))
 
 
 def count_mines(scores: Mapping[str, RunScores]) -> pd.DataFrame:
-    """Count the mines that each run found, with what recall the test chips leave possible."""
+    """Count the test chips with a mine that each run found.
+
+    Parameters
+    ----------
+    scores : mapping of str to RunScores
+        By run.
+
+    Returns
+    -------
+    DataFrame
+        One row per run: ``found`` ("3 of 4"), ``predicted`` (chips, true and false positives),
+        Wilson's interval of the recall, and the average precision (NaN without a mine).
+    """
     rows = {}
     for run, score in scores.items():
         mine = score.labels.loc[MINE]
@@ -146,7 +164,7 @@ def count_mines(scores: Mapping[str, RunScores]) -> pd.DataFrame:
         low, high = bound_proportion(found, support)
         rows[run] = {
             "found": f"{found} of {support}",
-            "alarms": int(mine["predicted"]),
+            "predicted": int(mine["predicted"]),
             "recall, 95 % interval": f"{low:.0%} to {high:.0%}",
             "average precision": float(mine["average_precision"]),
         }
@@ -154,15 +172,20 @@ def count_mines(scores: Mapping[str, RunScores]) -> pd.DataFrame:
 
 
 def summarise_run(manifest: Mapping[str, object], score: RunScores, folder: str) -> dict:
-    """Put a run's scores and its training into the form of ``results.json``.
+    """Combine a run's scores with facts of its training into an entry of ``results.json``.
 
     Parameters
     ----------
     manifest : mapping
-        Of a network, or of the ensemble, which has no epochs and no file of its own.
+        The run's ``run.json``. That of the ensemble has no epochs and no model file.
     score : RunScores
     folder : str
-        Of the run's model.
+        Folder of the run's model, for the path of its file.
+
+    Returns
+    -------
+    dict
+        Ready for JSON: undefined scores are None.
     """
     trained = {
         name: manifest[key]
@@ -183,8 +206,8 @@ def summarise_run(manifest: Mapping[str, object], score: RunScores, folder: str)
         "model": manifest["model"],
         "input": manifest["input"],
         "f2": score.f2,
-        "f2_interval": score.interval,
-        "f2_by_threshold": score.by_threshold,
+        "f2_interval": score.f2_interval,
+        "f2_by_threshold": score.f2_by_threshold,
         "validation_f2": score.validation_f2,
         "labels": tables.pop("0.2"),
         "labels_by_threshold": tables,
@@ -193,8 +216,19 @@ def summarise_run(manifest: Mapping[str, object], score: RunScores, folder: str)
     }
 
 
-def lay_out_thresholds(score: RunScores) -> pd.DataFrame:
-    """Lay out a run's label scores at every threshold side by side, a row a label."""
+def tabulate_thresholds(score: RunScores) -> pd.DataFrame:
+    """Tabulate a run's label scores at all thresholds side by side.
+
+    Parameters
+    ----------
+    score : RunScores
+
+    Returns
+    -------
+    DataFrame
+        One row per label: support, average precision; precision (P), recall (R) and F2 at each
+        threshold; and the tuned threshold.
+    """
     table = score.labels[["support", "average_precision"]].copy()
     for name, scores in score.tables.items():
         for measure, short in (("precision", "P"), ("recall", "R"), ("f2", "F2")):

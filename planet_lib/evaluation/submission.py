@@ -1,4 +1,4 @@
-"""The file of predicted labels in the form that Kaggle takes."""
+"""The submission: predicted labels of the unlabelled chips, as a CSV file in Kaggle's format."""
 
 from pathlib import Path
 
@@ -11,11 +11,12 @@ from planet_lib.files import replace_file
 
 
 def write_submission(path: Path, names: np.ndarray, labels: np.ndarray) -> None:
-    """Write ``image_name,tags`` with a row a chip, and check what was written.
+    """Check the predictions and write them as ``image_name,tags``, one row per chip.
 
     Parameters
     ----------
     path : Path
+        Not written, and left as it is, where the check fails.
     names : ndarray of shape (N,), str
         Names of the chips.
     labels : ndarray of shape (N, 17), bool
@@ -23,7 +24,7 @@ def write_submission(path: Path, names: np.ndarray, labels: np.ndarray) -> None:
     Raises
     ------
     DataError
-        A chip stands there twice or has no label.
+        A chip is listed twice or has no label.
     """
     table = pd.DataFrame({"image_name": names, "tags": decode_labels(labels)}, dtype=str)
     check_submission(table, expected=set(names))
@@ -32,19 +33,19 @@ def write_submission(path: Path, names: np.ndarray, labels: np.ndarray) -> None:
 
 
 def check_submission(table: pd.DataFrame, *, expected: set[str]) -> None:
-    """Check that a submission has every chip once, and only labels that exist.
+    """Check that a submission lists every chip once, with at least one label and no unknown one.
 
     Parameters
     ----------
     table : DataFrame
         Columns ``image_name`` and ``tags``.
     expected : set of str
-        The names that it must hold.
+        Names of the chips that it must list.
 
     Raises
     ------
     DataError
-        Says what is wrong and in which row.
+        The message names the chip and what is wrong with it.
     """
     repeated = table["image_name"][table["image_name"].duplicated()]
     if len(repeated):
@@ -52,7 +53,7 @@ def check_submission(table: pd.DataFrame, *, expected: set[str]) -> None:
     if missing := expected - set(table["image_name"]):
         raise DataError(f"submission: {min(missing)} is missing")
     if unknown := set(table["image_name"]) - expected:
-        raise DataError(f"submission: {min(unknown)} is no chip to label")
+        raise DataError(f"submission: {min(unknown)} is not among the chips to label")
     for name, tags in zip(
         table["image_name"], table["tags"].astype(object).fillna(""), strict=True
     ):

@@ -1,8 +1,8 @@
 """Haze removal: three methods behind one function, for chips and for whole scenes.
 
-All invert the haze model I = J t + A (1 - t): the camera sees I, the scene radiance J weakened
-by the transmission t, and the airlight A that the haze scatters in its place. They differ in how
-they guess A and t.
+All methods invert the haze model I = J t + A (1 - t), where I is the observed image, J the scene
+radiance, t the transmission and A the airlight, the light scattered by the haze. They differ in
+how they estimate A and t.
 """
 
 from planet_lib.haze.boundary_constraint import (

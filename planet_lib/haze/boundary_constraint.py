@@ -1,18 +1,18 @@
-"""A boundary-constrained method for views from above, step by step.
+"""Boundary-constrained haze removal for views from above, step by step.
 
-Seen from above, haze lies at one distance everywhere: its transmission changes slowly, over
-hundreds of metres of air, and its airlight is nearly the same in all scenes of one product. The
-dark channel prior leaves both to be guessed from the chip alone; where a chip is clear, or shows
-only bright ground, the guess is wrong and shadows turn black. Here the airlight is that of the
-product unless clouds show a brighter one, the radiance of every channel has a lower bound, and
-the bound's transmission is closed and smoothed over some 300 m.
+In a view from above all ground is equally far away. The transmission therefore changes slowly,
+over hundreds of metres, and the airlight is nearly the same in all scenes of one product. The dark
+channel prior estimates both from the chip alone; on a clear chip, or on bright ground without
+shadows, the estimate is wrong and shadows turn black. This method takes the airlight from the
+product unless clouds in the chip are brighter, bounds the radiance of every channel from below,
+and closes and smooths the resulting transmission over some 300 m.
 
 References
 ----------
 .. [1] G. Meng, Y. Wang, J. Duan, S. Xiang, C. Pan, "Efficient Image Dehazing with Boundary
    Constraint and Contextual Regularization", ICCV 2013. https://doi.org/10.1109/ICCV.2013.82
 .. [2] J. Long, Z. Shi, W. Tang, C. Zhang, "Single Remote Sensing Image Dehazing", IEEE GRSL 11(1),
-   2014, which smooths the atmospheric veil of satellite images by a low-pass filter.
+   2014: a low-pass filter for the atmospheric veil of satellite images.
    https://doi.org/10.1109/LGRS.2013.2245857
 """
 
@@ -22,40 +22,41 @@ import numpy as np
 from planet_lib.haze.checks import check_image, check_share
 from planet_lib.haze.dark_channel import recover_radiance
 
-# Levels of red, green and blue. Of 700 chips of train-jpg, the 35 labelled cloudy have the medians
-# 160, 163 and 153, and in the clearest fiftieth of the clear ones the darkest hundredth of the
-# pixels reaches 10, 23 and 15. From there both were set on synthetic chips of known haze.
+# Grey levels of red, green and blue. Among 700 real chips, the 35 labelled cloudy have the medians
+# (160, 163, 153), and the first percentile of the clearest 2 % of the clear chips is (10, 23, 15).
+# Starting there, both were tuned on synthetic chips of known haze.
 OVERCAST_LEVELS = (160, 163, 158)
 DARK_LEVELS = (6, 20, 18)
 BLOCK_PX = 8
-CLOUD_PX = 16  # a cloud fills at least one block of this side
-CLOUD_MARGIN = 1.1  # and is so much brighter there than overcast, in every channel
+CLOUD_PX = 16  # a cloud covers at least one block of this side
+CLOUD_MARGIN = 1.1  # a cloud is brighter than overcast by this factor, in every channel
 CLOSING_BLOCKS = 13
 SMOOTHING_BLOCKS = 3.0  # standard deviation
 SMOOTHING_REACH_BLOCKS = 9
 T0 = 0.25
-OPAQUE, SEEN_THROUGH = 0.1, 0.25  # transmission of a cloud, and of haze that can be removed
+OPAQUE, SEEN_THROUGH = 0.1, 0.25  # transmission of an opaque cloud and of removable haze
 REACH_PX = BLOCK_PX * (2 * (CLOSING_BLOCKS // 2) + SMOOTHING_REACH_BLOCKS + 1)
-NO_WEIGHT = 1e-3  # of a transmission of 1, which stands where there are only clouds
+NO_WEIGHT = 1e-3  # weight of a transmission of 1, the estimate where there are only clouds
 
 
 def dehaze_boundary_constraint(
     image: np.ndarray, *, airlight: np.ndarray | None = None, t0: float = T0
 ) -> np.ndarray:
-    """Remove haze by a lower bound of the radiance and a smooth transmission.
+    """Remove haze with a lower bound on the radiance and a smooth transmission.
 
-    Clouds, through which nothing is seen, keep the transmission of their surroundings; where there
-    are only clouds, the image is left as it is.
+    Opaque clouds get the transmission of their surroundings. Where there are only clouds, the
+    image stays nearly unchanged.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255.
     airlight : ndarray of shape (3,), float, optional
-        RGB, above 6, 20 and 18 and up to 255; `estimate_airlight_boundary_constraint` of the image by default.
+        RGB, above (6, 20, 18) and up to 255. By default estimated from the image with
+        `estimate_airlight_boundary_constraint`.
     t0 : float
-        Lower bound of the transmission, above 0 and up to 1. Denser haze stays in part, where its
-        removal would show little but noise.
+        Lower bound of the transmission, above 0 and up to 1. Denser haze is removed only in part,
+        since its full removal would mostly amplify noise.
 
     Returns
     -------
@@ -74,7 +75,7 @@ def dehaze_boundary_constraint(
 
 
 def estimate_airlight_boundary_constraint(image: np.ndarray) -> np.ndarray:
-    """Estimate the airlight: that of an overcast chip, or of brighter clouds where there are any.
+    """Estimate the airlight: the colour of the product's overcast chips, or of brighter clouds.
 
     Parameters
     ----------
@@ -99,29 +100,29 @@ def estimate_airlight_boundary_constraint(image: np.ndarray) -> np.ndarray:
 def estimate_transmission_boundary_constraint(
     image: np.ndarray, airlight: np.ndarray
 ) -> np.ndarray:
-    """Estimate the least transmission that leaves no channel darker than ground can be, smoothly.
+    """Estimate the smallest transmission that keeps every channel above its darkest radiance.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255.
     airlight : ndarray of shape (3,), float
-        RGB, above 6, 20 and 18, the least levels of the radiance, and up to 255.
+        RGB, above the lowest radiance (6, 20, 18) and up to 255.
 
     Returns
     -------
     ndarray of shape (H, W), float32
-        0.1 to 1.
+        0.1 to 1, smooth over some 300 m.
 
     Raises
     ------
     ValueError
-        `airlight` is not above the least levels.
+        `airlight` is not above the lowest radiance.
 
     References
     ----------
     [1]_ of the module for the lower bound of the radiance and the closing; [2]_ for the smoothing,
-    here a weighted mean over what is no cloud.
+    here a weighted mean that leaves out clouds.
     """
     image, light = check_image(image), np.float32(airlight)
     if not (light > np.float32(DARK_LEVELS)).all():
@@ -136,7 +137,7 @@ def estimate_transmission_boundary_constraint(
 
 
 def _shrink(image: np.ndarray, side_px: int) -> np.ndarray:
-    """Take the smallest value of each channel in each block; the last blocks may be cut."""
+    """Take the minimum of each channel over blocks; blocks at the border may be smaller."""
     height, width, channels = image.shape
     down, right = -height % side_px, -width % side_px
     if down or right:

@@ -1,10 +1,18 @@
-"""What an image and a share must be, before haze removal takes them."""
+"""Argument checks that the haze removal methods share."""
 
 import numpy as np
 
 
 def check_image(image: np.ndarray) -> np.ndarray:
-    """Return the image as contiguous array if it is RGB in uint8, else say how to make it so."""
+    """Return the image as a contiguous array.
+
+    Raises
+    ------
+    TypeError
+        `image` is not an ndarray of uint8.
+    ValueError
+        `image` does not have the shape (H, W, 3), or has no pixel.
+    """
     if not isinstance(image, np.ndarray):
         raise TypeError(
             f"image is a {type(image).__name__}; allowed: an ndarray; call np.asarray(image) first"
@@ -24,6 +32,6 @@ def check_image(image: np.ndarray) -> np.ndarray:
 
 
 def check_share(name: str, share: float) -> None:
-    """Refuse a share that is not above 0 and up to 1."""
+    """Raise a ValueError unless the share is above 0 and at most 1."""
     if not 0 < share <= 1:
         raise ValueError(f"{name} is {share}; allowed: above 0, up to 1")

@@ -1,4 +1,4 @@
-"""Contrast equalisation, which the origin adds to haze removal."""
+"""Local contrast equalisation (CLAHE), which can follow haze removal."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ TILE_PX = 32
 
 
 def equalize_contrast(image: np.ndarray) -> np.ndarray:
-    """Equalize the local contrast of the lightness (CLAHE), as the origin does after dehazing.
+    """Equalize the local contrast of the lightness (CLAHE), as the 2018 post does after dehazing.
 
     Parameters
     ----------
@@ -19,8 +19,8 @@ def equalize_contrast(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        RGB, 0 to 255. L of LAB is equalized in tiles of 32 pixels with clip limit 3: the origin's
-        values, whose chips have 8 x 8 such tiles.
+        RGB, 0 to 255. The L channel of LAB is equalized in tiles of 32 pixels with clip limit 3, as
+        in the 2018 post.
 
     References
     ----------

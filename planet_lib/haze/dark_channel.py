@@ -68,19 +68,19 @@ def dehaze_dark_channel(
 
 
 def compute_dark_channel(image: np.ndarray, *, patch_px: int = PATCH_PX) -> np.ndarray:
-    """Compute the dark channel: the smallest value of any channel in the patch around a pixel.
+    """Compute the dark channel: the minimum over channels and over the patch around a pixel.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255.
     patch_px : int
-        Side of the square patch in pixels, odd. It is cut at the border.
+        Side of the square patch in pixels, odd. Patches are cropped at the border.
 
     Returns
     -------
     ndarray of shape (H, W), uint8
-        0 to 255. Without haze it is near 0.
+        0 to 255; near 0 without haze.
 
     References
     ----------
@@ -102,8 +102,8 @@ def estimate_airlight_dark_channel(image: np.ndarray, *, patch_px: int = PATCH_P
     Returns
     -------
     ndarray of shape (3,), float32
-        RGB, 1 to 255: the mean of the lightest pixels of `image` among the brightest 0.1 % of the
-        dark channel, at least one level so that it can divide.
+        RGB, 1 to 255: the mean of the brightest pixels of `image` among the 0.1 % with the highest
+        dark channel. At least 1, since other steps divide by it.
 
     References
     ----------
@@ -117,7 +117,20 @@ def estimate_airlight_dark_channel(image: np.ndarray, *, patch_px: int = PATCH_P
 
 
 def estimate_transmission_dark_channel(image: np.ndarray, airlight: np.ndarray) -> np.ndarray:
-    """Estimate the transmission and refine it; (H, W), float32, 0 to 1."""
+    """Estimate the transmission and refine it with the guided filter.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255.
+    airlight : ndarray of shape (3,), float
+        RGB, above 0, up to 255.
+
+    Returns
+    -------
+    ndarray of shape (H, W), float32
+        0 to 1.
+    """
     return refine_transmission(estimate_coarse_transmission(image, airlight), image)
 
 
@@ -159,7 +172,7 @@ def refine_transmission(
     radius_px: int = RADIUS_PX,
     epsilon: float = EPSILON,
 ) -> np.ndarray:
-    """Make the transmission follow the edges of the image with the guided filter.
+    """Align the transmission with the edges of the image, using the guided filter.
 
     Parameters
     ----------
@@ -168,7 +181,8 @@ def refine_transmission(
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255; its gray value, scaled to 0 to 1, is the guide.
     radius_px : int
-        The filter's windows have sides of ``2 * radius_px + 1`` pixels and mirror the border.
+        The filter's windows have sides of ``2 * radius_px + 1`` pixels; the image is mirrored at
+        its border.
     epsilon : float
         Variance of the guide below which a window is smoothed.
 
@@ -210,7 +224,8 @@ def recover_radiance(
     airlight : ndarray of shape (3,), float
         RGB, 0 to 255.
     t0 : float
-        Lower bound of the transmission, above 0 and up to 1: it keeps noise from being amplified.
+        Lower bound of the transmission, above 0 and up to 1, which limits the amplification of
+        noise.
 
     Returns
     -------
@@ -229,7 +244,7 @@ def recover_radiance(
 
 
 def _erode(plane: np.ndarray, patch_px: int) -> np.ndarray:
-    """Take the smallest value of the patch around each pixel."""
+    """Take the minimum over the patch around each pixel."""
     if patch_px < 1 or patch_px % 2 == 0:
         raise ValueError(f"patch_px is {patch_px}; allowed: odd numbers from 1, such as 15")
     return cv2.erode(plane, np.ones((patch_px, patch_px), np.uint8))

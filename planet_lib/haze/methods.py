@@ -1,4 +1,4 @@
-"""The methods by name, and the one function that applies them."""
+"""The haze removal methods by name, and the function that applies one of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from planet_lib.haze.contrast import equalize_contrast
 
 @dataclass(frozen=True)
 class Method:
-    """How one method removes haze, in the two steps that a scene takes apart.
+    """One haze removal method, with airlight and removal as separate steps for large scenes.
 
     Attributes
     ----------
     estimate_airlight : callable
-        From an image to its airlight, which is one for the whole scene.
+        From an image to its airlight, one for the whole scene.
     estimate_transmission : callable
-        From an image and its airlight to the transmission, (H, W), 0 to 1.
+        From an image and its airlight to the transmission, shape (H, W), 0 to 1.
     dehaze : callable
-        From an image and the keyword ``airlight`` to the image without haze.
+        From an image and the keyword ``airlight`` to the haze-free image.
     reach_px : int
-        How far a pixel's result depends on others, once the airlight is known.
+        Distance in pixels within which others affect a pixel's result, given the airlight.
     """
 
     estimate_airlight: Callable[[np.ndarray], np.ndarray | float]
@@ -54,7 +54,13 @@ METHODS = {
 
 
 def find_method(name: str) -> Method:
-    """Find a method by its name; a ValueError lists the allowed ones."""
+    """Find a method by its name.
+
+    Raises
+    ------
+    ValueError
+        The name is not in `METHODS`; the message lists the allowed names.
+    """
     if name not in METHODS:
         raise ValueError(f"method is {name!r}; allowed: {', '.join(sorted(METHODS))}")
     return METHODS[name]
@@ -72,15 +78,16 @@ def remove_haze(
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
-        RGB, 0 to 255. It is not changed.
+        RGB, 0 to 255. Not modified.
     method : str
-        A name in `METHODS`: ``"boundary_constraint"`` for `dehaze_boundary_constraint`, ``"dark_channel"`` for
-        `dehaze_dark_channel` or ``"pixelwise_dark_channel"`` for `dehaze_pixelwise`.
+        A key of `METHODS`: ``"boundary_constraint"`` (`dehaze_boundary_constraint`),
+        ``"dark_channel"`` (`dehaze_dark_channel`) or ``"pixelwise_dark_channel"``
+        (`dehaze_pixelwise`).
     clahe : bool
         Whether `equalize_contrast` follows.
     airlight : ndarray of shape (3,) or float, optional
-        As the method's ``estimate_airlight`` returns it for the whole scene; the image's own by
-        default.
+        As returned by the method's ``estimate_airlight``, such as that of the whole scene. By
+        default estimated from the image.
 
     Returns
     -------
@@ -90,9 +97,9 @@ def remove_haze(
     Raises
     ------
     TypeError
-        `image` is no array of uint8.
+        `image` is not an ndarray of uint8.
     ValueError
-        `image` has another shape, or `method` is unknown.
+        `image` has a wrong shape, or `method` is unknown.
     """
     radiance = find_method(method).dehaze(image, airlight=airlight)
     return equalize_contrast(radiance) if clahe else radiance

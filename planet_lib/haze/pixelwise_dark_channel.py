@@ -1,7 +1,8 @@
-"""The origin's method and its measure of haziness, to the bit.
+"""Haze removal of the 2018 post and its measure of haziness, reproduced bit for bit.
 
-The origin cites the dark channel prior, but takes a pixel's own value where the prior takes the
-smallest of its window, and one airlight for all channels.
+The 2018 post cites the dark channel prior but differs in two ways: it uses the pixel's own value in
+the darkest channel of its window instead of the window's minimum, and one grey airlight instead of
+one per channel.
 """
 
 from functools import cache, reduce
@@ -18,22 +19,19 @@ REACH_PX = PIXELWISE_WINDOW_PX // 2
 
 
 def dehaze_pixelwise(image: np.ndarray, *, airlight: float | None = None) -> np.ndarray:
-    """Remove haze as the origin does, to the bit.
-
-    The origin cites the dark channel prior, but takes a pixel's own value where the prior takes the
-    smallest of its window, and one airlight for all channels.
+    """Remove haze as the 2018 post does, bit for bit.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255.
     airlight : float, optional
-        0 to 255; `estimate_airlight_pixelwise` of the image by default.
+        0 to 255. By default estimated from the image with `estimate_airlight_pixelwise`.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        RGB, 0 to 255, truncated.
+        RGB, 0 to 255, truncated to whole levels.
     """
     table = _tabulate_radiance(estimate_airlight_pixelwise(image) if airlight is None else airlight)
     row = _find_dark_values(image).astype(np.uint16) << 8
@@ -41,7 +39,7 @@ def dehaze_pixelwise(image: np.ndarray, *, airlight: float | None = None) -> np.
 
 
 def estimate_airlight_pixelwise(image: np.ndarray) -> float:
-    """Estimate the airlight as the origin does.
+    """Estimate the airlight as the 2018 post does.
 
     Parameters
     ----------
@@ -51,8 +49,8 @@ def estimate_airlight_pixelwise(image: np.ndarray) -> float:
     Returns
     -------
     float
-        The largest gray value, 0 to 255, among the pixels that are brightest in the channel that
-        holds the chip's smallest value.
+        The highest grey value, 0 to 255, among the pixels that are brightest in one channel: the
+        channel that holds the image's smallest value.
     """
     image = check_image(image)
     red, green, blue = cv2.split(image)
@@ -63,15 +61,15 @@ def estimate_airlight_pixelwise(image: np.ndarray) -> float:
 
 
 def estimate_transmission_pixelwise(image: np.ndarray, airlight: float) -> np.ndarray:
-    """Estimate the transmission as the origin does.
+    """Estimate the transmission as the 2018 post does.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB, 0 to 255.
     airlight : float
-        As `estimate_airlight_pixelwise` returns it. At 0, where the origin divides by zero, there is
-        no haze.
+        As returned by `estimate_airlight_pixelwise`. At 0, where the 2018 code divides by zero, the
+        transmission is 1.
 
     Returns
     -------
@@ -82,7 +80,7 @@ def estimate_transmission_pixelwise(image: np.ndarray, airlight: float) -> np.nd
 
 
 def measure_haziness(image: np.ndarray) -> tuple[float, float]:
-    """Measure how hazy a chip is, as the origin does before it classifies the weather.
+    """Measure how hazy a chip is, as the 2018 post does to classify the weather.
 
     Parameters
     ----------
@@ -92,9 +90,9 @@ def measure_haziness(image: np.ndarray) -> tuple[float, float]:
     Returns
     -------
     haziness : float
-        0 (clear) to about 1 (hazy), and 0 where the airlight is 0.
+        0 (clear) to about 1 (hazy); 0 where the airlight is 0.
     airlight : float
-        As `estimate_airlight_pixelwise` returns it.
+        As returned by `estimate_airlight_pixelwise`.
     """
     image = check_image(image)
     airlight = estimate_airlight_pixelwise(image)
@@ -108,15 +106,16 @@ def measure_haziness(image: np.ndarray) -> tuple[float, float]:
 
 
 def _find_dark_values(image: np.ndarray) -> np.ndarray:
-    """Find each pixel's value in the channel that holds its window's first smallest value.
+    """Find each pixel's value in the channel that holds its window's first minimum.
 
-    The origin scans the window by rows, and a pixel's channels from blue to red.
+    The 2018 code scans the window row by row, and the channels of a pixel from blue to red.
     """
     planes = np.stack(cv2.split(check_image(image))[::-1])
     blue, green, _ = planes
     smallest = planes.min(axis=0)
     pixels = smallest.size
-    # A key orders pixels by value, then by position: one erosion finds both. float32 holds 24 bits.
+    # The key sorts by value, then by position, so that one erosion finds the first minimum; float32
+    # represents integers up to 24 bits exactly.
     floating, integer = (np.float32, np.int32) if pixels <= 2**16 else (np.float64, np.int64)
     position = np.arange(pixels, dtype=integer).reshape(smallest.shape)
     key = smallest * floating(pixels) + position.astype(floating)
@@ -128,7 +127,7 @@ def _find_dark_values(image: np.ndarray) -> np.ndarray:
 
 
 def _tabulate_transmission(airlight: float) -> np.ndarray:
-    """Tabulate the origin's transmission over the 256 values of the window's channel."""
+    """Tabulate the transmission over the 256 values of the window's darkest channel."""
     if airlight == 0:
         return np.ones(256)
     return np.maximum(1 - PIXELWISE_OMEGA * np.arange(256) / airlight, PIXELWISE_T0)
@@ -136,7 +135,7 @@ def _tabulate_transmission(airlight: float) -> np.ndarray:
 
 @cache
 def _tabulate_radiance(airlight: float) -> np.ndarray:
-    """Tabulate the origin's radiance at ``256 * value in the window's channel + value``."""
+    """Tabulate the radiance at ``256 * (value in the darkest channel) + value``."""
     transmission = _tabulate_transmission(airlight)[:, np.newaxis]
     radiance = (np.arange(256) - airlight) / transmission + airlight
     return np.clip(radiance, 0, 255).astype(np.uint8).ravel()

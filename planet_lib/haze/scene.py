@@ -1,4 +1,4 @@
-"""Haze removal of a whole scene, tile by tile, so that only tiles are held as floating point."""
+"""Haze removal of a whole scene, tile by tile, so that memory stays low."""
 
 from functools import partial
 from itertools import product
@@ -21,22 +21,22 @@ def remove_haze_in_tiles(
     clahe: bool = False,
     tile_px: int = TILE_PX,
 ) -> np.ndarray:
-    """Remove the haze of a scene in tiles, on all cores, with the result of `remove_haze`.
+    """Remove the haze of a scene in tiles on all cores, with the same result as `remove_haze`.
 
-    The airlight is estimated from the whole scene. Each tile is read with as much of its
-    surroundings as the method looks at, so that there are no seams: the result differs from that
-    of the undivided scene by rounding alone.
+    The airlight is estimated from the whole scene. Each tile is processed with a margin as wide as
+    the method's reach, so that there are no seams: the result differs from that of the whole scene
+    only by rounding.
 
     Parameters
     ----------
     scene : ndarray of shape (H, W, 3), uint8
-        RGB, 0 to 255; a memory map is as good as an array.
+        RGB, 0 to 255; may be a memory map.
     method : str
-        A name in `METHODS`.
+        A key of `METHODS`.
     clahe : bool
         Whether `equalize_contrast` follows, on the whole scene.
     tile_px : int
-        Side of the tiles, a multiple of 8 pixels.
+        Side of the tiles in pixels, a multiple of 8.
 
     Returns
     -------
@@ -46,9 +46,9 @@ def remove_haze_in_tiles(
     Raises
     ------
     TypeError
-        `scene` is no array of uint8.
+        `scene` is not an ndarray of uint8.
     ValueError
-        `scene` has another shape, `method` is unknown, or `tile_px` is not allowed.
+        `scene` has a wrong shape, `method` is unknown, or `tile_px` is not a multiple of 8.
     """
     if tile_px < BLOCK_PX or tile_px % BLOCK_PX:
         raise ValueError(f"tile_px is {tile_px}; allowed: multiples of {BLOCK_PX}, such as 1024")
@@ -69,9 +69,9 @@ def _fill_tile(
     tile_px: int,
     corner: tuple[int, int],
 ) -> None:
-    # Surroundings start at whole blocks, as the blocks of the undivided scene do.
-    around_px = -(-method.reach_px // BLOCK_PX) * BLOCK_PX
-    outer = tuple(slice(max(c - around_px, 0), c + tile_px + around_px) for c in corner)
+    # The margin is a multiple of the block, so that tiles and the whole scene have the same blocks.
+    margin_px = -(-method.reach_px // BLOCK_PX) * BLOCK_PX
+    outer = tuple(slice(max(c - margin_px, 0), c + tile_px + margin_px) for c in corner)
     inner = tuple(
         slice(c - o.start, c - o.start + tile_px) for c, o in zip(corner, outer, strict=True)
     )

@@ -1,4 +1,4 @@
-"""The synthetic Amazon: labelled chips with known haze, for when the real ones are not at hand."""
+"""Synthetic Amazon: labelled chips with known haze, for users without the real ones."""
 
 from planet_lib.synthetic.dataset import write_dataset
 from planet_lib.synthetic.scenes import SyntheticChip, synthesize_chip, synthesize_scene

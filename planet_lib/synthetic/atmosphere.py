@@ -1,4 +1,4 @@
-"""The air between ground and sensor: haze, cloud and cloud shadow, and the sensor itself."""
+"""Haze, clouds, cloud shadows and the sensor."""
 
 import cv2
 import numpy as np
@@ -14,22 +14,23 @@ NOISE_LEVELS = 9.0
 def draw_transmission(
     rng: np.random.Generator, weather: str, sun: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw how much light reaches the sensor, and how much reaches the ground.
+    """Draw the transmission of the air and the sunlight on the ground.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of the weather.
+        Random generator.
     weather : {"clear", "partly_cloudy", "haze", "cloudy"}
         One of `planet_lib.data.labels.WEATHER`.
     sun : tuple of float
-        Unit vector (x, y) on the ground towards the sun; shadows fall the other way.
+        Unit vector (x, y) on the ground towards the sun; shadows fall in the opposite direction.
 
     Returns
     -------
     transmission : ndarray of shape (512, 512), float32, 0 to 1
+        Share of the ground's light that reaches the sensor.
     sunlight : ndarray of shape (512, 512), float32, 0 to 1
-        1 outside the shadows.
+        Share of the sun's light that reaches the ground; 1 outside the shadows.
     """
     wisps = draw_noise(rng, SCENE_PX, cell_px=rng.uniform(150, 500), octaves=3, gain=0.4)
     lit = np.ones((SCENE_PX, SCENE_PX), np.float32)
@@ -51,7 +52,7 @@ def draw_transmission(
 
 
 def _draw_cumulus(rng: np.random.Generator) -> np.ndarray:
-    """Draw opacity from 0 to 1 of clouds that reach into every chip of the scene."""
+    """Draw the opacity, 0 to 1, of clouds that cover a part of every chip of the scene."""
     puffs = draw_noise(rng, SCENE_PX, cell_px=rng.uniform(80, 260), octaves=7, gain=0.5)
     cover = 0.012 + 0.6 * rng.beta(0.7, 4.0, 4)
     levels = [
@@ -67,7 +68,7 @@ def _draw_cumulus(rng: np.random.Generator) -> np.ndarray:
 
 
 def _draw_overcast(rng: np.random.Generator) -> np.ndarray:
-    """Draw the transmission of a cloud that covers at least nine tenths of every chip."""
+    """Draw the transmission of a cloud that covers at least 90 % of every chip."""
     billow = draw_noise(rng, SCENE_PX, cell_px=rng.uniform(80, 250), octaves=7, gain=0.6)
     if rng.random() < 0.55:
         base, contrast = rng.uniform(0.02, 0.12), np.exp(rng.uniform(np.log(0.002), np.log(0.03)))
@@ -78,12 +79,12 @@ def _draw_overcast(rng: np.random.Generator) -> np.ndarray:
 
 
 def _least_share(mask: np.ndarray) -> float:
-    """Measure the share of a mask in the chip that has least of it."""
+    """Measure the share of a mask in the chip where it is smallest."""
     return min(mask[y : y + CHIP_PX, x : x + CHIP_PX].mean() for x, y in CORNERS)
 
 
 def draw_airlight(rng: np.random.Generator, weather: str) -> np.ndarray:
-    """Draw the colour of the air: grey haze or white cloud; shape (3,), float32, 0 to 1."""
+    """Draw the airlight, grey for haze and white for clouds; RGB, shape (3,), float32, 0 to 1."""
     level = {
         "clear": rng.uniform(0.58, 0.72),
         "haze": rng.uniform(0.55, 0.7),
@@ -96,20 +97,21 @@ def draw_airlight(rng: np.random.Generator, weather: str) -> np.ndarray:
 
 
 def add_sensor_noise(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Quantise radiance as the sensor does: with noise, and cut off where it saturates.
+    """Quantise an image as the sensor does, with noise and saturation.
 
-    Green saturates first, which turns the brightest clouds pink.
+    Green saturates first, which makes the brightest clouds pink.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of the noise.
+        Random generator.
     image : ndarray of shape (H, W, 3), float32, 0 to 1
         RGB.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
+        RGB, 0 to 255.
     """
     noise = rng.random(image.shape, dtype=np.float32)
     noise -= np.float32(0.5)

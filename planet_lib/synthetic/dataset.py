@@ -1,9 +1,6 @@
 """Write synthetic chips as a data set in Kaggle's layout."""
 
-import json
-import os
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,94 +9,73 @@ import numpy as np
 from tqdm import tqdm
 
 from planet_lib.errors import DataError
-from planet_lib.synthetic.priors import CHIPS_PER_SCENE, confuse_tags
-from planet_lib.synthetic.scenes import SyntheticChip, synthesize_scene
+from planet_lib.files import map_over_cores, read_json, replace_file, write_json
+from planet_lib.synthetic.priors import CHIPS_PER_SCENE
+from planet_lib.synthetic.scenes import synthesize_scene
 
-GENERATOR_VERSION = 2  # counts up when the same seed gives other chips
+GENERATOR_VERSION = 2  # raise it when the same seed gives other chips
 MANIFEST = "synthetic.json"
 TABLES = ("train_v2.csv", "sample_submission_v2.csv")
-UNLABELLED_SCENES_FROM = 1 << 24
+FIRST_UNLABELLED_SCENE = 1 << 24
 
 
 def write_dataset(
-    folder: Path,
-    *,
-    chips: int,
-    unlabelled: int,
-    seed: int,
-    enrich: float = 0.0,
-    label_noise: float = 0.0,
-    workers: int | None = None,
+    folder: Path, *, chips: int, unlabelled: int, seed: int, enrich: float = 0.0
 ) -> None:
-    """Write a synthetic data set in the layout of Kaggle's.
+    """Write a synthetic data set in Kaggle's layout.
 
-    The same arguments give the same bytes, whatever the number of workers, as long as the versions
-    of NumPy and OpenCV and the kind of processor are the same. A run that was killed
-    goes on where it stopped: chips that are there are kept, and the tables come last. Four
-    consecutive chips are neighbours in one scene; no scene has both labelled and unlabelled chips.
+    The same arguments give the same bytes on any number of cores, as long as the versions of NumPy
+    and OpenCV and the kind of processor are the same. After an interruption the same call
+    continues: existing chips are kept, and the tables are written last. Four consecutive chips are
+    neighbours in one scene; no scene has both labelled and unlabelled chips.
 
     Parameters
     ----------
     folder : Path
-        Made if missing: ``train_v2.csv``, ``train-jpg/``, ``sample_submission_v2.csv`` and
+        Created if missing. Receives ``train_v2.csv``, ``train-jpg/``, ``sample_submission_v2.csv``,
         ``test-jpg/``, and ``synthetic.json`` with the arguments.
     chips, unlabelled : int
         Number of chips in ``train-jpg`` and in ``test-jpg``.
     seed : int
         At least 0.
-    enrich : float, 0 to 1
-        Share of the scenes drawn from a flattened distribution of label sets, rich in rare labels,
-        rather than from the real one.
-    label_noise : float, 0 to 1
-        Share of the rows of ``train_v2.csv`` with one wrong decision.
-    workers : int, optional
-        Threads; as many as cores by default.
+    enrich : float
+        Share of the scenes, 0 to 1, whose label sets are drawn from a flattened distribution that
+        is rich in rare labels, rather than from the real one.
 
     Raises
     ------
     ValueError
         A number is outside its range.
     DataError
-        `folder` is a file, or holds chips that other arguments made.
+        `folder` is a file, or holds chips made with other arguments, or real chips.
     """
-    arguments = {
-        "chips": chips,
-        "unlabelled": unlabelled,
-        "seed": seed,
-        "enrich": enrich,
-        "label_noise": label_noise,
-    }
-    workers = (os.cpu_count() or 1) if workers is None else workers
-    _check_numbers(arguments, workers)
+    arguments = {"chips": chips, "unlabelled": unlabelled, "seed": seed, "enrich": enrich}
+    _check_arguments(arguments)
     folder = Path(folder)
     _claim_folder(folder, arguments | {"generator": GENERATOR_VERSION})
     if all((folder / table).exists() for table in TABLES):
         return
-    jobs = [("train", 0, scene, chips) for scene in _scenes(chips)]
-    jobs += [("test", UNLABELLED_SCENES_FROM, scene, unlabelled) for scene in _scenes(unlabelled)]
-    pool = ThreadPoolExecutor(workers)
-    try:
-        work = pool.map(partial(_write_scene, folder, seed=seed, enrich=enrich), jobs)
-        tags = list(tqdm(work, total=len(jobs), unit="scene", desc="synthetic scenes"))
-    finally:
-        pool.shutdown(cancel_futures=True)
-    labelled = [row for rows in tags[: len(_scenes(chips))] for row in rows]
-    rng = np.random.default_rng([seed, UNLABELLED_SCENES_FROM, 1])
-    labelled = [confuse_tags(rng, row) if rng.random() < label_noise else row for row in labelled]
+    scenes = [("train", 0, scene, chips) for scene in _number_scenes(chips)]
+    scenes += [
+        ("test", FIRST_UNLABELLED_SCENE, scene, unlabelled) for scene in _number_scenes(unlabelled)
+    ]
+    written = map_over_cores(partial(_write_scene, folder, seed=seed, enrich=enrich), scenes)
+    tags = list(tqdm(written, total=len(scenes), unit="scene", desc="synthetic scenes"))
+    labelled = [row for rows in tags[: len(_number_scenes(chips))] for row in rows]
     _write_table(folder / TABLES[0], "train", labelled)
     _write_table(folder / TABLES[1], "test", ["primary clear"] * unlabelled)
 
 
 def encode_jpeg(image: np.ndarray) -> bytes:
-    """Compress a chip as strongly as the real ones are.
+    """Encode a chip as JPEG, compressed as strongly as the real chips.
 
-    The real files hold each colour at quality 75; ordinary files need a higher quality in the two
-    colour differences to keep as much.
+    The real files store each colour at quality 75. JPEG in YCbCr needs a higher quality in the two
+    colour differences to lose as little.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
-        RGB.
+        RGB, 0 to 255.
 
     Returns
     -------
@@ -112,64 +88,53 @@ def encode_jpeg(image: np.ndarray) -> bytes:
     return encoded.tobytes()
 
 
-def _check_numbers(arguments: dict[str, float], workers: int) -> None:
+def _check_arguments(arguments: dict[str, float]) -> None:
     for name in ("chips", "unlabelled", "seed"):
         if arguments[name] < 0:
-            raise ValueError(f"{name} must be at least 0, got {arguments[name]}")
-    for name in ("enrich", "label_noise"):
-        if not 0 <= arguments[name] <= 1:
-            raise ValueError(f"{name} must be from 0 to 1, got {arguments[name]}")
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
+            raise ValueError(f"{name} is {arguments[name]}; allowed: at least 0")
+    if not 0 <= arguments["enrich"] <= 1:
+        raise ValueError(f"enrich is {arguments['enrich']}; allowed: 0 to 1")
 
 
 def _claim_folder(folder: Path, arguments: dict[str, float]) -> None:
-    """Make the folder, or make sure that the chips in it are those of the same arguments."""
+    """Create the folder, or check that its chips were made with the same arguments."""
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file; give a folder, or a name that is not taken")
+        raise DataError(f"{folder} is a file; choose a folder")
     manifest = folder / MANIFEST
     if manifest.exists():
-        found = json.loads(manifest.read_text(encoding="utf-8"))
-        if found != arguments:
-            raise DataError(f"{folder} holds chips made with {found}; give another folder")
+        if (found := read_json(manifest)) != arguments:
+            raise DataError(f"{folder} holds chips made with {found}; choose another folder")
     elif any((folder / name).exists() for name in (*TABLES, "train-jpg", "test-jpg")):
-        raise DataError(f"{folder} holds chips that are not synthetic; give another folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    _replace(manifest, (json.dumps(arguments, indent=2) + "\n").encode())
+        raise DataError(f"{folder} holds chips that are not synthetic; choose another folder")
+    write_json(manifest, arguments)  # first, so that an interrupted call recognises its folder
     for part in ("train-jpg", "test-jpg"):
         (folder / part).mkdir(exist_ok=True)
 
 
-def _scenes(chips: int) -> range:
+def _number_scenes(chips: int) -> range:
+    """Number the scenes that the chips are cut from."""
     return range(-(-chips // CHIPS_PER_SCENE))
 
 
 def _write_scene(
-    folder: Path, job: tuple[str, int, int, int], *, seed: int, enrich: float
+    folder: Path, scene: tuple[str, int, int, int], *, seed: int, enrich: float
 ) -> list[str]:
     """Write the chips of one scene; return their tags."""
-    prefix, first_scene, number, chips = job
+    prefix, first_scene, number, chips = scene
     tags = []
     for slot, chip in enumerate(synthesize_scene(seed, first_scene + number, enrich=enrich)):
         index = number * CHIPS_PER_SCENE + slot
-        if index < chips:
-            _write_chip(folder / f"{prefix}-jpg" / f"{prefix}_{index}.jpg", chip)
-            tags.append(chip.tags)
+        if index >= chips:
+            break
+        tags.append(chip.tags)
+        path = folder / f"{prefix}-jpg" / f"{prefix}_{index}.jpg"
+        if not path.exists():
+            with replace_file(path) as partial_path:
+                partial_path.write_bytes(encode_jpeg(chip.image))
     return tags
 
 
-def _write_chip(path: Path, chip: SyntheticChip) -> None:
-    if not path.exists():
-        _replace(path, encode_jpeg(chip.image))
-
-
-def _write_table(path: Path, prefix: str, rows: Iterable[str]) -> None:
+def _write_table(path: Path, prefix: str, rows: Sequence[str]) -> None:
     lines = ["image_name,tags", *(f"{prefix}_{i},{tags}" for i, tags in enumerate(rows))]
-    _replace(path, ("\n".join(lines) + "\n").encode())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file under another name first, so that a kill leaves no half file."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
+    with replace_file(path) as partial_path:
+        partial_path.write_text("\n".join(lines) + "\n", encoding="utf-8")

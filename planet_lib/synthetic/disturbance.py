@@ -1,4 +1,4 @@
-"""What breaks the forest in small: mines, logging, windthrow and flowering crowns."""
+"""Small disturbances of the forest: mines, logging, windthrow and flowering crowns."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def _chip_noise(ground: Ground, cell_px: float, octaves: int = 4, gain: float = 
 
 
 def _chip_margin(inset_px: float) -> np.ndarray:
-    """Fall from 1 inside a chip to 0 at its borders; shape (256, 256), float32."""
+    """Ramp from 1 inside a chip to 0 at its borders; shape (256, 256), float32."""
     axis = np.arange(CHIP_PX, dtype=np.float32)
     near = np.minimum(axis, CHIP_PX - 1 - axis)
     return ramp(np.minimum(near[None], near[:, None]), 1, inset_px)
@@ -36,7 +36,7 @@ def _chip_margin(inset_px: float) -> np.ndarray:
 def _chip_line(
     ground: Ground, *, meander_px: float, bends: float, reach_px: float = 180
 ) -> np.ndarray:
-    """Draw a winding line inside a chip, in the chip's own pixels."""
+    """Draw a winding line inside a chip, in pixels of the chip."""
     rng = ground.rng
     start = rng.uniform(20, 236, 2)
     angle = rng.uniform(0, 2 * np.pi)
@@ -48,7 +48,7 @@ def _chip_line(
 
 
 def _stream_in(ground: Ground, slot: int) -> np.ndarray | None:
-    """Cut the stream that crosses a chip, in the chip's own pixels."""
+    """Return the part of a stream that crosses a chip, in pixels of the chip, or None."""
     corner = np.array(CORNERS[slot])
     for line in ground.streams:
         local = line - corner
@@ -59,7 +59,7 @@ def _stream_in(ground: Ground, slot: int) -> np.ndarray | None:
 
 
 def paint_artisinal_mines(ground: Ground) -> None:
-    """Dig braided pale pits and turbid ponds along a stream."""
+    """Paint artisanal mines: braided pale pits and turbid ponds along a stream."""
     rng = ground.rng
     for slot in ground.slots("artisinal_mine"):
         line = _stream_in(ground, slot)
@@ -93,7 +93,7 @@ def paint_artisinal_mines(ground: Ground) -> None:
 
 
 def _side_creeks(ground: Ground, line: np.ndarray) -> list[np.ndarray]:
-    """Branch winding creeks off a stream, in the chip's own pixels."""
+    """Draw winding creeks that branch off a stream, in pixels of the chip."""
     rng = ground.rng
     creeks = []
     for _ in range(int(rng.integers(0, 5))):
@@ -106,7 +106,7 @@ def _side_creeks(ground: Ground, line: np.ndarray) -> list[np.ndarray]:
 
 
 def paint_conventional_mines(ground: Ground) -> None:
-    """Cut an open pit in terraces, with bare yards and tailings ponds."""
+    """Paint conventional mines: a terraced open pit with bare yards and tailings ponds."""
     rng = ground.rng
     for slot in ground.slots("conventional_mine"):
         at, margin = CORNERS[slot], _chip_margin(5)
@@ -133,7 +133,7 @@ def paint_conventional_mines(ground: Ground) -> None:
 
 
 def paint_logging(ground: Ground) -> None:
-    """Wind narrow tracks with small gaps through the canopy."""
+    """Paint selective logging: narrow winding tracks with small gaps in the canopy."""
     rng = ground.rng
     for slot in ground.slots("selective_logging"):
         lines = [
@@ -149,7 +149,7 @@ def paint_logging(ground: Ground) -> None:
 
 
 def paint_blow_downs(ground: Ground) -> None:
-    """Flatten the canopy in a fan that widens away from the downburst."""
+    """Paint blow-downs: fallen canopy in a fan that widens away from the downburst."""
     rng = ground.rng
     for slot in ground.slots("blow_down"):
         x, y = rng.uniform(60, 196, 2)
@@ -171,7 +171,7 @@ def paint_blow_downs(ground: Ground) -> None:
 
 
 def paint_blossom(ground: Ground) -> None:
-    """Colour scattered crowns as flowering."""
+    """Paint scattered flowering crowns."""
     rng = ground.rng
     for slot in ground.slots("blooming"):
         crowns = _chip_noise(ground, 5, 2) + np.float32(0.4) * _chip_noise(ground, 60, 2)

@@ -1,4 +1,4 @@
-"""Random fields and lines that every painter of the synthetic Amazon is made of."""
+"""Random fields, blobs and lines: the building blocks of the synthetic Amazon."""
 
 import cv2
 import numpy as np
@@ -7,20 +7,20 @@ import numpy as np
 def draw_noise(
     rng: np.random.Generator, size_px: int, *, cell_px: float, octaves: int = 1, gain: float = 0.5
 ) -> np.ndarray:
-    """Draw smooth noise that repeats its pattern at ever finer octaves.
+    """Draw smooth fractal noise, a sum of octaves.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of the values.
+        Random generator.
     size_px : int
         Side of the field.
     cell_px : float
         Wavelength of the coarsest octave, in pixels.
     octaves : int
-        Each has half the wavelength of the one before.
+        Number of octaves; each has half the wavelength of the one before.
     gain : float
-        Amplitude of an octave over that of the one before.
+        Ratio of an octave's amplitude to that of the one before.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def draw_noise(
 
 
 def standardize(field: np.ndarray) -> np.ndarray:
-    """Shift and scale a float32 field, in place, to mean 0 and standard deviation 1."""
+    """Standardize a float32 field in place to mean 0 and standard deviation 1; return it."""
     mean, spread = cv2.meanStdDev(field)
     field -= np.float32(mean[0, 0])
     field *= np.float32(1.0 / max(spread[0, 0], 1e-6))
@@ -50,7 +50,7 @@ def standardize(field: np.ndarray) -> np.ndarray:
 
 
 def ramp(field: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Map `low` to 0 and `high` to 1, linearly between and constant outside.
+    """Map `low` to 0 and `high` to 1, linear between them and constant outside.
 
     Examples
     --------
@@ -62,18 +62,18 @@ def ramp(field: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def around(centre: float, width: float) -> tuple[float, float]:
-    """Give the ends of an interval, as `ramp` takes them."""
+    """Return the ends (low, high) of an interval, for `ramp`."""
     return float(centre) - width / 2, float(centre) + width / 2
 
 
 def blur(field: np.ndarray, sigma_px: float) -> np.ndarray:
-    """Blur with a Gaussian, mirrored at the border."""
+    """Blur a field with a Gaussian, mirrored at the border."""
     side = 2 * int(np.ceil(2.5 * sigma_px)) + 1
     return cv2.GaussianBlur(field, (side, side), sigma_px, borderType=cv2.BORDER_REFLECT_101)
 
 
 def measure_distance(lines: list[np.ndarray], size_px: int) -> np.ndarray:
-    """Measure how far every pixel lies from the nearest of some lines.
+    """Measure the distance of every pixel from the nearest line.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def measure_distance(lines: list[np.ndarray], size_px: int) -> np.ndarray:
     Returns
     -------
     ndarray of shape (size_px, size_px), float32
-        Pixels.
+        Distance in pixels.
     """
     empty = np.full((size_px, size_px), 255, np.uint8)
     for line in lines:
@@ -96,7 +96,7 @@ def measure_distance(lines: list[np.ndarray], size_px: int) -> np.ndarray:
 def draw_lines(
     lines: list[np.ndarray], size_px: int, *, width_px: float, softness_px: float = 0.6
 ) -> np.ndarray:
-    """Draw anti-aliased lines, as coverage from 0 to 1, of shape (size_px, size_px), float32."""
+    """Draw anti-aliased lines as coverage, 0 to 1, shape (size_px, size_px), float32."""
     whole = max(1, round(width_px))
     mask = np.zeros((size_px, size_px), np.uint8)
     fixed_point = [np.round(line * 16).astype(np.int32) for line in lines]
@@ -109,7 +109,7 @@ def draw_lines(
 def draw_blob(
     rng: np.random.Generator, radius_px: float, *, roughness: float = 0.3, edge: float = 0.08
 ) -> np.ndarray:
-    """Draw one irregular patch, as coverage from 0 to 1, in a square of about 3 radii a side."""
+    """Draw an irregular patch as coverage, 0 to 1, in a square with sides of about 3 radii."""
     size = int(3 * radius_px) + 3
     axis = np.linspace(-1.5, 1.5, size, dtype=np.float32)
     stretch, angle = rng.uniform(1.0, 1.6), rng.uniform(0, np.pi)
@@ -139,15 +139,15 @@ def bend_line(
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of the bends.
+        Random generator.
     start, end : ndarray of shape (2,), float
         Points (x, y) in pixels.
     meander_px : float
-        Greatest sideways swing.
+        Largest sideways deviation in pixels.
     bends : float
-        Half waves along the line.
+        Number of half waves along the line.
     inside : tuple of float
-        x and y from, x and y to; the line swings no farther.
+        Limits (x_min, y_min, x_max, y_max) of the deviation.
     points : int
         Number of points.
 

@@ -1,4 +1,4 @@
-"""The canvas of a scene: surface colours, and which label owns each pixel."""
+"""The ground of a scene: surface colours and the label that each pixel shows."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,29 +11,30 @@ from planet_lib.synthetic.fields import bend_line
 
 CHIP_PX = 256
 SCENE_PX = 2 * CHIP_PX
-NOBODY = 255
+NO_LABEL = 255
 RING = (0, 1, 3, 2)
 CORNERS = ((0, 0), (CHIP_PX, 0), (0, CHIP_PX), (CHIP_PX, CHIP_PX))
 
 
 @dataclass(eq=False)
 class Ground:
-    """A scene of two by two chips while it is being painted.
+    """Ground of a scene of two by two chips while it is being painted.
 
     Attributes
     ----------
     rng : numpy.random.Generator
     wanted : list of set of str, length 4
-        The land labels each chip shall show; chips in rows from the upper left.
+        Land labels that each chip should show; chips row by row from the upper left.
     sun : tuple of float
         Unit vector (x, y) on the ground towards the sun.
     colour : ndarray of shape (3, 512, 512), float32
-        Surface radiance from 0 to 1, RGB.
+        Surface radiance, RGB, 0 to 1.
     owner : ndarray of shape (512, 512), uint8
-        Index into `planet_lib.data.labels.LABELS` of the label a pixel shows, or `NOBODY`.
+        Index into `planet_lib.data.labels.LABELS` of the label a pixel shows, or `NO_LABEL`.
     streams : list of ndarray of shape (K, 2), float64
-        Centre lines of the rivers, (x, y) in pixels.
+        Centre lines of the rivers, (x, y) in pixels of the scene.
     roads : list of ndarray of shape (K, 2), float64
+        Centre lines of the roads, (x, y) in pixels of the scene.
     """
 
     rng: np.random.Generator
@@ -45,7 +46,7 @@ class Ground:
     roads: list[np.ndarray]
 
     def slots(self, label: str) -> list[int]:
-        """List the chips, 0 to 3, that shall show a label."""
+        """List the chips, 0 to 3, that should show a label."""
         return [slot for slot, labels in enumerate(self.wanted) if label in labels]
 
     def paint(
@@ -56,18 +57,19 @@ class Ground:
         *,
         at: tuple[int, int] = (0, 0),
     ) -> None:
-        """Lay a colour over the ground.
+        """Blend a colour over the ground.
 
         Parameters
         ----------
         cover : ndarray of shape (h, w), float32, 0 to 1
-            How much of a pixel the colour hides.
+            Opacity of the colour.
         colour : ndarray of shape (3,) or (3, h, w)
-            RGB from 0 to 1.
+            RGB, 0 to 1.
         label : str, optional
-            Owner of the pixels that are covered by more than half.
+            Label of the pixels with an opacity above 0.5.
         at : tuple of int
-            Column and row of the patch's upper left corner; what lies outside is cut off.
+            Column and row of the patch's upper left corner. The patch is cropped at the scene's
+            border.
         """
         colour = np.asarray(colour, np.float32)
         colour = colour[:, None, None] if colour.ndim == 1 else colour
@@ -88,7 +90,7 @@ class Ground:
             self.owner[window][cover > 0.5] = INDEX[label]
 
     def place(self, slot: int, radius_px: float) -> tuple[float, float]:
-        """Draw a point (x, y) in a chip that keeps a distance from the chip's border."""
+        """Draw a point (x, y) in a chip at least `radius_px` from the chip's border."""
         left, top = CORNERS[slot]
         inset = min(radius_px, 0.45 * CHIP_PX)
         x, y = self.rng.uniform(inset, CHIP_PX - inset, 2)
@@ -96,7 +98,7 @@ class Ground:
 
 
 def new_ground(rng: np.random.Generator, wanted: list[set[str]]) -> Ground:
-    """Start a scene: an unpainted canvas owned by primary forest."""
+    """Create an unpainted scene whose pixels all belong to primary forest."""
     azimuth = rng.uniform(0, 2 * np.pi)
     return Ground(
         rng=rng,
@@ -112,18 +114,18 @@ def new_ground(rng: np.random.Generator, wanted: list[set[str]]) -> Ground:
 def route_through(
     rng: np.random.Generator, slots: list[int], *, meander_px: float, bends: float, inset_px: float
 ) -> list[np.ndarray]:
-    """Draw lines that visit the given chips, each joining its neighbours, and no other chip.
+    """Draw lines that cross the given chips and no others.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of the course.
+        Random generator.
     slots : list of int
         Chips 0 to 3.
     meander_px, bends : float
         See `planet_lib.synthetic.fields.bend_line`.
     inset_px : float
-        Distance kept from the borders of a chip between its entry and its exit.
+        Distance from the chip's borders that a line keeps between its entry and its exit.
 
     Returns
     -------
@@ -149,13 +151,13 @@ def route_through(
 
 
 def _smooth(line: np.ndarray) -> np.ndarray:
-    """Round the corners of a line and leave its ends where they are."""
+    """Round the corners of a line and keep its ends."""
     padded = np.pad(line, ((5, 5), (0, 0)), mode="reflect", reflect_type="odd")
     return cv2.blur(padded, (1, 11))[5:-5]
 
 
 def _chains(rng: np.random.Generator, slots: list[int]) -> list[list[int]]:
-    """Split chips into runs of neighbours along the ring of four."""
+    """Split chips into chains of neighbours along the ring of four."""
     if not slots:
         return []
     start = int(rng.integers(4))
@@ -175,7 +177,7 @@ def _chains(rng: np.random.Generator, slots: list[int]) -> list[list[int]]:
 
 
 def _outer_port(rng: np.random.Generator, slot: int, *, avoid: np.ndarray | None) -> np.ndarray:
-    """Draw a point on an outer border of a chip, on the other one where one is taken."""
+    """Draw a point on an outer border of a chip, not on the border of `avoid`."""
     left, top = CORNERS[slot]
     edge_x = -8.0 if left == 0 else SCENE_PX + 8.0
     edge_y = -8.0 if top == 0 else SCENE_PX + 8.0

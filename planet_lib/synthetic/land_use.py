@@ -1,4 +1,4 @@
-"""What people laid out: pasture and fields, clearings, roads, houses and burn scars."""
+"""Land use: pasture and fields, clearings, roads, houses and burn scars."""
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ ROOF = np.float32([[196, 194, 188], [160, 136, 112], [142, 94, 78], [172, 168, 1
 
 
 def paint_agriculture(ground: Ground) -> None:
-    """Clear pasture and fields: parcels along a rotated grid, or clearings with ragged edges."""
+    """Paint pasture and fields, as parcels of a rotated grid or clearings with ragged edges."""
     slots = ground.slots("agriculture")
     if not slots:
         return
@@ -54,7 +54,7 @@ def paint_agriculture(ground: Ground) -> None:
 
 
 def _paint_regrowth(ground: Ground) -> None:
-    """Thin the forest out in patches, where fallow land grows back."""
+    """Paint patches of fallow land that grows back to forest."""
     rng = ground.rng
     patches = draw_noise(rng, SCENE_PX, cell_px=rng.uniform(40, 140), octaves=5, gain=0.55)
     cover = ramp(patches, rng.uniform(0.0, 1.2), 2.0) * np.float32(rng.uniform(0.3, 0.7))
@@ -62,7 +62,7 @@ def _paint_regrowth(ground: Ground) -> None:
 
 
 def _parcels(ground: Ground, *, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Cut the scene into parcels; numbers from 0 to 255, and which of them are cleared."""
+    """Divide the scene into parcels: their numbers, 0 to 255, and the cleared share, 0 to 1."""
     rng = ground.rng
     angle = rng.uniform(0, np.pi / 2)
     axis = np.arange(SCENE_PX, dtype=np.float32)
@@ -79,7 +79,7 @@ def _parcels(ground: Ground, *, share: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _farm_texture(ground: Ground) -> np.ndarray:
-    """Colour farmland parcel by parcel, with scattered trees; shape (3, 512, 512)."""
+    """Draw the texture of farmland, by parcel and with scattered trees; shape (3, 512, 512)."""
     rng = ground.rng
     main = pick(rng, PASTURE, 0.12) * np.float32(rng.uniform(0.95, 1.25))
     mottle = draw_noise(rng, SCENE_PX, cell_px=rng.uniform(50, 160), octaves=6, gain=0.6)
@@ -103,7 +103,7 @@ def _farm_texture(ground: Ground) -> np.ndarray:
 
 
 def paint_clearings(ground: Ground) -> None:
-    """Cut the small plots of shifting cultivation into the chips that show it."""
+    """Paint the small plots of shifting cultivation."""
     rng = ground.rng
     slots = ground.slots("cultivation")
     if slots and ground.slots("primary") and rng.random() < 0.6:
@@ -118,7 +118,7 @@ def paint_clearings(ground: Ground) -> None:
 
 
 def paint_burn_scars(ground: Ground) -> None:
-    """Burn dark scars with ash and unburnt islands into the chips that show slash and burn."""
+    """Paint slash and burn: dark scars with ash and unburnt islands."""
     rng = ground.rng
     for slot in ground.slots("slash_burn"):
         for _ in range(int(rng.integers(1, 4))):
@@ -140,7 +140,7 @@ def _paint_plot(
 
 
 def paint_roads(ground: Ground) -> None:
-    """Lead a road through every chip that shows one, often with side roads at right angles."""
+    """Paint a road through every chip that shows one, often with side roads."""
     slots = ground.slots("road")
     if not slots:
         return
@@ -171,13 +171,13 @@ def paint_roads(ground: Ground) -> None:
 
 
 def _find_wide_water(ground: Ground) -> np.ndarray:
-    """Find water too wide for a bridge, as 0 or 1, shape (512, 512), float32."""
+    """Find water too wide for a bridge; 0 or 1, shape (512, 512), float32."""
     water = (ground.owner == INDEX["water"]).astype(np.uint8)
     return cv2.morphologyEx(water, cv2.MORPH_OPEN, np.ones((17, 17), np.uint8)).astype(np.float32)
 
 
 def _side_roads(ground: Ground, slots: list[int], lines: list[np.ndarray]) -> list[np.ndarray]:
-    """Branch off at right angles, each side road ending in the chip it starts in."""
+    """Draw side roads at right angles; each ends in the chip where it starts."""
     rng = ground.rng
     sides = []
     spacing = rng.uniform(30, 120)
@@ -199,7 +199,7 @@ def _side_roads(ground: Ground, slots: list[int], lines: list[np.ndarray]) -> li
 
 
 def paint_houses(ground: Ground) -> None:
-    """Build farmsteads, villages along the roads or towns into the chips that show habitation."""
+    """Paint habitation: farmsteads, villages along the roads, or towns."""
     rng = ground.rng
     for slot in ground.slots("habitation"):
         if rng.random() < 0.15:
@@ -214,7 +214,7 @@ def paint_houses(ground: Ground) -> None:
 
 
 def _points_of_roads(ground: Ground, slot: int) -> np.ndarray:
-    """Gather the points of the roads inside a chip, shape (K, 2)."""
+    """Collect the points of the roads inside a chip, shape (K, 2)."""
     points = np.concatenate([np.zeros((0, 2)), *ground.roads])
     local = points - CORNERS[slot]
     return points[((local > 25) & (local < CHIP_PX - 25)).all(axis=1)]
@@ -232,7 +232,7 @@ def _paint_farmstead(ground: Ground, slot: int, centre: np.ndarray) -> None:
 
 
 def _paint_town(ground: Ground, slot: int) -> None:
-    """Build rows of houses along a grid of streets."""
+    """Paint rows of houses along a grid of streets."""
     rng = ground.rng
     angle, block = rng.uniform(0, np.pi / 2), rng.uniform(18, 34)
     reach = float(np.exp(rng.uniform(np.log(30), np.log(120))))

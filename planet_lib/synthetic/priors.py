@@ -1,4 +1,4 @@
-"""Which labels a synthetic chip has: drawn from the real label sets, a scene at a time."""
+"""Label sets of synthetic chips, drawn scene by scene from those of the real chips."""
 
 import csv
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ class LabelSets:
     tags : tuple of str, length S
     encoded : ndarray of shape (S, 17), uint8
     share : ndarray of shape (S,), float64
-        Of the real chips; sums to 1.
+        Share of the real chips; sums to 1.
     flat_share : ndarray of shape (S,), float64
-        Rich in rare labels; sums to 1.
+        The same distribution, flattened so that rare labels are frequent; sums to 1.
     theme : ndarray of shape (S,), int64
-        Equal for sets that agree in the weather and in the labels of `SHARED`.
+        Equal for sets with the same weather and the same labels of `SHARED`.
     """
 
     tags: tuple[str, ...]
@@ -41,7 +41,7 @@ class LabelSets:
 
 @cache
 def load_label_sets() -> LabelSets:
-    """Read the table of label sets that comes with the package."""
+    """Load the table of label sets that comes with the package."""
     text = files("planet_lib.synthetic").joinpath("label_sets.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     tags = tuple(row["tags"] for row in rows)
@@ -58,18 +58,18 @@ def draw_tags(
 ) -> list[str]:
     """Draw the label sets of the chips of one scene.
 
-    The chips of a scene share their theme: weather, forest, water and farmland. The theme is
-    drawn by its share, then each chip's label set by its share within the theme, so that a
-    chip's label set has exactly the real distribution.
+    The chips of a scene share their theme: weather, forest, water and farmland. A theme is drawn
+    with its share of the real chips, then each chip's label set with its share within the theme, so
+    that label sets have exactly the real distribution.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of the choice.
+        Random generator.
     enrich : float, 0 to 1
-        Chance that the scene is drawn from the flattened distribution.
+        Probability that the scene is drawn from the flattened distribution.
     tags : str, optional
-        Take the theme from these tags.
+        Tags whose theme to use instead of a random one.
 
     Returns
     -------
@@ -92,28 +92,13 @@ def draw_tags(
 
 
 def _name_theme(known: LabelSets, tags: str) -> int:
-    """Find the theme of the tags, which must be a set that chips can have."""
+    """Find the theme of the tags; a DataError says why a chip cannot have them."""
     row = encode_tags([tags])[0]
     theme = int(row[THEME] @ THEME_BITS)
     land = row[len(WEATHER) :].any()
     if theme not in known.theme or (row[INDEX["cloudy"]] and land):
         raise DataError(
-            f"no real chip is labelled like {tags!r}; give one weather label of "
+            f"no real chip has the labels {tags!r}; give one weather label of "
             f"{', '.join(WEATHER)}, and land labels unless it is cloudy"
         )
     return theme
-
-
-def confuse_tags(rng: np.random.Generator, tags: str) -> str:
-    """Replace a label set by one that differs in a single decision, drawn by how often it occurs.
-
-    A single decision is one land label more or fewer, or another weather label.
-    """
-    known = load_label_sets()
-    row = encode_tags([tags])[0]
-    different = known.encoded != row
-    weather, land = different[:, :4].sum(axis=1), different[:, 4:].sum(axis=1)
-    near = np.flatnonzero(((weather == 0) & (land == 1)) | ((weather == 2) & (land == 0)))
-    if not near.size:
-        return tags
-    return known.tags[rng.choice(near, p=known.share[near] / known.share[near].sum())]

@@ -1,4 +1,4 @@
-"""Scenes of the synthetic Amazon, and the chips cut from them."""
+"""Synthetic scenes and the chips cut from them."""
 
 from dataclasses import dataclass
 
@@ -24,25 +24,24 @@ ATTEMPTS = 6
 
 @dataclass(frozen=True, eq=False)
 class SyntheticChip:
-    """A chip, what is on it, and the light that made it.
+    """A synthetic chip with its labels and the terms of the haze model.
 
     Attributes
     ----------
     image : ndarray of shape (256, 256, 3), uint8
-        RGB: ``J t + A (1 - t)`` with sensor noise, cut off where the sensor saturates; not yet
-        compressed.
+        RGB: ``J t + A (1 - t)`` with sensor noise and saturation, before JPEG compression.
     radiance : ndarray of shape (256, 256, 3), float32, 0 to 1
-        J, the light from the ground as without any air; cloud shadows are part of it.
+        J, the scene radiance, including cloud shadows.
     transmission : ndarray of shape (256, 256), float32, 0 to 1
-        t, the share of J that passes the air.
+        t, the transmission.
     airlight : ndarray of shape (3,), float32, 0 to 1
-        A, the light of the air itself, RGB.
+        A, the airlight, RGB.
     tags : str
-        Space-separated labels: the weather, and the land that is visible.
+        Space-separated labels: the weather and the visible land labels.
     scene : int
-        Chips of one scene join at their borders.
+        Number of the scene; the chips of a scene adjoin.
     row, column : int
-        Place in the scene, 0 or 1.
+        Position in the scene, 0 or 1.
     """
 
     image: np.ndarray
@@ -58,9 +57,9 @@ class SyntheticChip:
 def synthesize_chip(
     seed: int, index: int, tags: str | None = None, *, enrich: float = 0.0
 ) -> SyntheticChip:
-    """Make one chip; always the same one for the same arguments.
+    """Synthesize one chip, the same one for the same arguments.
 
-    Chips ``4 k`` to ``4 k + 3`` are cut from scene ``k``, in rows from its upper left.
+    Chips ``4 k`` to ``4 k + 3`` are cut from scene ``k``, row by row from its upper left.
 
     Parameters
     ----------
@@ -69,10 +68,10 @@ def synthesize_chip(
     index : int
         At least 0.
     tags : str, optional
-        Space-separated labels that the chip shall show, one of them the weather. Without them the
-        labels are drawn from the real distribution. The chip's own ``tags`` name what is visible.
+        Space-separated labels that the chip should show, one of them the weather. By default drawn
+        from the real distribution. The ``tags`` of the returned chip are the visible labels.
     enrich : float, 0 to 1
-        Chance that the scene is drawn from a distribution rich in rare labels.
+        Probability that the scene is drawn from a distribution rich in rare labels.
 
     Returns
     -------
@@ -83,7 +82,7 @@ def synthesize_chip(
     ValueError
         `seed` or `index` is negative, or `enrich` is outside 0 to 1.
     DataError
-        A tag is unknown, or no real chip has the like of `tags`.
+        A tag is unknown, or no real chip has such `tags`.
 
     Examples
     --------
@@ -95,19 +94,19 @@ def synthesize_chip(
 
 
 def synthesize_scene(seed: int, scene: int, *, enrich: float = 0.0) -> list[SyntheticChip]:
-    """Make the four chips of one scene, in rows from its upper left.
+    """Synthesize the four chips of one scene, row by row from its upper left.
 
     Parameters
     ----------
     seed, scene : int
         At least 0.
     enrich : float, 0 to 1
-        See `synthesize_chip`.
+        As for `synthesize_chip`.
 
     Returns
     -------
     list of SyntheticChip, length 4
-        They join at their borders.
+        They adjoin.
 
     Raises
     ------
@@ -120,11 +119,11 @@ def synthesize_scene(seed: int, scene: int, *, enrich: float = 0.0) -> list[Synt
 def _make_scene(
     seed: int, scene: int, enrich: float, slot: int, tags: str | None
 ) -> list[SyntheticChip]:
-    """Render a scene until every chip shows its planned labels, and no others."""
+    """Render a scene, repeatedly until every chip shows exactly its planned labels."""
     if min(seed, scene) < 0:
-        raise ValueError(f"seed and index must be at least 0, got {seed} and scene {scene}")
+        raise ValueError(f"seed is {seed} and scene {scene}; allowed: at least 0")
     if not 0 <= enrich <= 1:
-        raise ValueError(f"enrich must be from 0 to 1, got {enrich}")
+        raise ValueError(f"enrich is {enrich}; allowed: 0 to 1")
     rng = np.random.default_rng([seed, scene])
     planned = draw_tags(rng, enrich=enrich, tags=tags)
     if tags is not None:
@@ -177,7 +176,7 @@ def _render(rng: np.random.Generator, planned: list[str], scene: int) -> list[Sy
 
 
 def _paint_ground(ground: Ground) -> None:
-    """Paint a scene from the canopy up."""
+    """Paint the ground, from the canopy to the houses."""
     terrain.paint_canopy(ground)
     if not ground.slots("primary") and not ground.slots("agriculture"):
         bare = len(ground.slots("bare_ground")) == CHIPS_PER_SCENE
@@ -197,6 +196,6 @@ def _paint_ground(ground: Ground) -> None:
 
 
 def _name_visible(owner: np.ndarray, transmission: np.ndarray) -> str:
-    """Name the land labels whose pixels the sensor sees through the air."""
+    """Name the land labels of which enough pixels are visible through haze and clouds."""
     seen = np.bincount(owner[transmission > 0.25], minlength=256)
     return " ".join(label for label in LAND if seen[INDEX[label]] >= SMALLEST_VISIBLE_PX[label])

@@ -1,4 +1,4 @@
-"""What nature laid out: canopy over relief, savanna and bare ground, rivers and lakes."""
+"""Natural cover: forest canopy over relief, savanna and bare ground, rivers and lakes."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from planet_lib.synthetic.fields import (
     ramp,
     standardize,
 )
-from planet_lib.synthetic.ground import NOBODY, SCENE_PX, Ground, route_through
+from planet_lib.synthetic.ground import NO_LABEL, SCENE_PX, Ground, route_through
 
 FOREST = np.float32([[20, 37, 30], [24, 39, 35], [27, 40, 26], [21, 41, 35], [31, 41, 31]]) / 255
 SAVANNA = np.float32([[116, 100, 78], [132, 114, 94], [106, 94, 70], [112, 88, 68]]) / 255
@@ -23,7 +23,7 @@ GRASS = np.float32([[62, 78, 44], [88, 88, 56], [104, 96, 64]]) / 255
 
 
 def pick(rng: np.random.Generator, palette: np.ndarray, spread: float = 0.1) -> np.ndarray:
-    """Mix two colours of a palette and vary brightness and tint; shape (3,), float32."""
+    """Draw a mix of two colours of a palette with random brightness and tint; (3,), float32."""
     first, second = rng.integers(len(palette), size=2)
     mix = rng.random()
     colour = palette[first] * mix + palette[second] * (1 - mix)
@@ -33,7 +33,7 @@ def pick(rng: np.random.Generator, palette: np.ndarray, spread: float = 0.1) -> 
 
 
 def paint_canopy(ground: Ground) -> None:
-    """Cover the scene with the crowns of a closed forest, lit from the sun's side."""
+    """Paint the crowns of a closed forest over the whole scene, lit by the sun."""
     rng = ground.rng
     scale = rng.uniform(0.85, 1.35)
     height = _draw_crowns(rng, 1.1 * scale) + _draw_crowns(rng, 2.2 * scale)
@@ -62,18 +62,18 @@ def paint_canopy(ground: Ground) -> None:
 
 
 def _draw_crowns(rng: np.random.Generator, radius_px: float) -> np.ndarray:
-    """Draw bumps of one size, mean 0 and standard deviation 1."""
+    """Draw bumps of one size; mean 0, standard deviation 1."""
     grains = rng.random((SCENE_PX, SCENE_PX), np.float32)
     return standardize(blur(grains, radius_px) - blur(grains, 2.2 * radius_px))
 
 
 def paint_open_land(ground: Ground, label: str | None) -> None:
-    """Cover the whole scene with savanna or bare soil, as a label or as none."""
+    """Paint savanna or bare soil over the whole scene, with or without a label."""
     rng = ground.rng
     cover = np.ones((SCENE_PX, SCENE_PX), np.float32)
     ground.paint(cover, _soil(ground, SAVANNA), label)
     if label is None:
-        ground.owner[:] = NOBODY
+        ground.owner[:] = NO_LABEL
     trees = _draw_crowns(rng, rng.uniform(1.2, 2.0))
     dense = draw_noise(rng, SCENE_PX, cell_px=120, octaves=3)
     shrubs = ramp(trees + dense * np.float32(0.6), *around(rng.uniform(2.2, 3.4), 0.6))
@@ -81,7 +81,7 @@ def paint_open_land(ground: Ground, label: str | None) -> None:
 
 
 def paint_bare_ground(ground: Ground) -> None:
-    """Lay patches of savanna, bare soil or rock into the chips that show them."""
+    """Paint patches of savanna, bare soil or rock."""
     rng = ground.rng
     slots = ground.slots("bare_ground")
     if not slots:
@@ -102,7 +102,7 @@ def _paint_bare_patch(ground: Ground, slot: int, radius_px: float, texture: np.n
 
 
 def paint_water(ground: Ground) -> None:
-    """Lay a river, a stream or a lake through every chip that shows water."""
+    """Paint a river, a stream, a lake or open water in every chip that shows water."""
     slots = ground.slots("water")
     if not slots:
         return
@@ -165,7 +165,7 @@ def _paint_river(ground: Ground, slots: list[int]) -> None:
 
 
 def _bend_oxbow(rng: np.random.Generator, width_px: float) -> np.ndarray:
-    """Bend a cut-off arm of a river, as points (x, y) of shape (K, 2)."""
+    """Draw an oxbow, a cut-off arm of a river, as points (x, y) of shape (K, 2)."""
     angle = np.linspace(0, rng.uniform(3.0, 5.0), 40) + rng.uniform(0, 2 * np.pi)
     radius = width_px * rng.uniform(1.2, 2.0) + 10
     shape = np.stack([np.cos(angle), rng.uniform(0.5, 1.0) * np.sin(angle)], -1)
@@ -173,7 +173,7 @@ def _bend_oxbow(rng: np.random.Generator, width_px: float) -> np.ndarray:
 
 
 def _water_colour(ground: Ground) -> np.ndarray:
-    """Colour water evenly, with faint plumes of silt; shape (3, 512, 512)."""
+    """Draw the colour of water with faint plumes of silt; shape (3, 512, 512)."""
     rng = ground.rng
     colour = pick(rng, SILT if rng.random() < 0.65 else DARK_WATER, 0.15)
     plumes = draw_noise(rng, SCENE_PX, cell_px=200, octaves=3) * np.float32(rng.uniform(0, 0.05))
@@ -181,7 +181,7 @@ def _water_colour(ground: Ground) -> np.ndarray:
 
 
 def _soil(ground: Ground, palette: np.ndarray) -> np.ndarray:
-    """Mottle soil between two colours, with tufts of grass; shape (3, 512, 512)."""
+    """Draw soil mottled between two colours, with tufts of grass; shape (3, 512, 512)."""
     rng = ground.rng
     cell = rng.uniform(40, 150)
     mottle = ramp(draw_noise(rng, SCENE_PX, cell_px=cell, octaves=6, gain=0.65), -2, 2)
@@ -192,6 +192,6 @@ def _soil(ground: Ground, palette: np.ndarray) -> np.ndarray:
 
 
 def _slope(height: np.ndarray, sun: tuple[float, float]) -> np.ndarray:
-    """Differentiate a height towards the sun."""
+    """Compute the slope of a height field towards the sun."""
     kernel = np.float32([[0, -sun[1], 0], [-sun[0], 0, sun[0]], [0, sun[1], 0]])
     return cv2.filter2D(height, -1, kernel, borderType=cv2.BORDER_REFLECT_101)

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from planet_lib.data.labels import INDEX, LABELS, LAND, WEATHER, decode_labels, encode_tags
+from planet_lib.data.labels import (
+    INDEX,
+    LABELS,
+    LAND,
+    WEATHER,
+    decode_labels,
+    decode_weather,
+    encode_tags,
+)
 from planet_lib.errors import DataError, suggest
 
 label_rows = arrays(np.uint8, st.tuples(st.integers(0, 6), st.just(17)), elements=st.integers(0, 1))
@@ -68,3 +76,8 @@ def test_unknown_tag_is_named_with_the_nearest(tag, meant):
 
 def test_word_near_to_none_lists_all():
     assert suggest("zzz", ("b", "a")) == "allowed: a, b"
+
+
+def test_weather_of_a_chip_is_its_index_or_minus_one():
+    tags = ["clear primary", "cloudy", "water", "haze", "partly_cloudy road"]
+    np.testing.assert_array_equal(decode_weather(encode_tags(tags)), [0, 3, -1, 2, 1])

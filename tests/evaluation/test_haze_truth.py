@@ -1,4 +1,4 @@
-"""Scores against the truth: right where the truth is given back, worse where it is not."""
+"""Scores of haze removal against the truth of synthetic chips."""
 
 import dataclasses
 
@@ -11,14 +11,14 @@ from planet_lib.haze import METHODS
 
 @pytest.fixture(scope="module")
 def chips():
-    return list(haze_truth.synthesize_hazy_chips(6, seed=3))
+    return list(haze_truth.synthesize_hazy_chips(4, seed=3))
 
 
-def test_chips_are_those_asked_for_and_the_same_again(chips):
-    again = list(haze_truth.synthesize_hazy_chips(6, seed=3))
-    assert len(chips) == 6
-    for chip, same in zip(chips, again, strict=True):
-        np.testing.assert_array_equal(chip.image, same.image)
+def test_chips_have_the_wanted_weather_and_visible_ground(chips):
+    (again,) = haze_truth.synthesize_hazy_chips(1, seed=3)
+    np.testing.assert_array_equal(chips[0].image, again.image)
+    assert len(chips) == 4
+    for chip in chips:
         assert {"clear", "haze"} & set(chip.tags.split())
         assert chip.transmission.mean() >= haze_truth.OPAQUE
     (cloudy,) = haze_truth.synthesize_hazy_chips(1, seed=3, weather=["partly_cloudy"])
@@ -33,7 +33,7 @@ def test_strength_follows_the_mean_transmission(mean, name):
     assert haze_truth.name_strength(np.full((4, 4), mean)) == name
 
 
-def test_every_method_stands_beside_doing_nothing(chips):
+def test_every_method_and_the_unchanged_chip_are_scored(chips):
     scores = haze_truth.score_methods(chips[0])
     expected = ["as taken"]
     for method in METHODS:
@@ -44,7 +44,7 @@ def test_every_method_stands_beside_doing_nothing(chips):
     assert scores.drop("as taken").notna().all(axis=None)
 
 
-def test_chip_that_is_its_own_truth_scores_best_as_taken(chips):
+def test_haze_free_chip_scores_best_unchanged(chips):
     image = np.rint(chips[0].radiance * 255).astype(np.uint8)
     clear = dataclasses.replace(chips[0], image=image, transmission=np.ones((256, 256), np.float32))
     scores = haze_truth.score_methods(clear)
@@ -55,7 +55,7 @@ def test_chip_that_is_its_own_truth_scores_best_as_taken(chips):
     assert scores["psnr_db"].idxmax() == "as taken"
 
 
-def test_scores_of_many_chips_are_those_of_each(chips):
+def test_scores_of_many_chips_equal_those_of_each(chips):
     scores = haze_truth.score_chips_by_strength(chips[:2])
     assert len(scores) == 2 * (1 + 2 * len(METHODS))
     first = scores[: len(scores) // 2].set_index("method")["psnr_db"]
