@@ -12,10 +12,9 @@ from planet_lib.data.tiff import read_file_mapping
 from planet_lib.errors import DataError, suggest
 
 LABELS_FILE = "train_v2.csv"
-LABELLED_FOLDER = "train-jpg"
-UNLABELLED_FOLDERS = ("test-jpg", "test-jpg-additional")
-LABELLED_TIFFS = "train-tif-v2"
-UNLABELLED_TIFFS = "test-tif-v2"
+JPEG_FOLDERS = ("train-jpg", "test-jpg", "test-jpg-additional")
+TIFF_FOLDERS = ("train-tif-v2", "test-tif-v2")
+LABELLED_FOLDERS = (JPEG_FOLDERS[0], TIFF_FOLDERS[0])
 MAPPING_FILE = "test_v2_file_mapping.csv"
 COMPETITION_CHIPS = {"labelled": 40_479, "unlabelled": 61_191}
 
@@ -61,17 +60,18 @@ def read_catalogue(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
     tiffs = _find_tiffs(folder)
     jpegs = {
         path.stem: f"{name}/{path.name}"
-        for name in (LABELLED_FOLDER, *UNLABELLED_FOLDERS)
+        for name in JPEG_FOLDERS
         for path in _list_chips(folder / name, "jpg")
     }
     pictures = tiffs | jpegs
-    for_training = (f"{LABELLED_FOLDER}/", f"{LABELLED_TIFFS}/")
-    files = {chip: path for chip, path in pictures.items() if path.startswith(for_training)}
+    files = {
+        chip: path for chip, path in pictures.items() if path.partition("/")[0] in LABELLED_FOLDERS
+    }
     present = labels["image_name"].isin(files.keys())
     if not present.any():
         raise DataError(
-            f"{folder / LABELLED_FOLDER}: not one of the {len(labels)} labelled chips found; "
-            f"unpack the competition's chips to {LABELLED_FOLDER}/"
+            f"{folder / JPEG_FOLDERS[0]}: not one of the {len(labels)} labelled chips found; "
+            f"unpack the competition's chips to {JPEG_FOLDERS[0]}/"
         )
     problems = [
         *_find_label_problems(labels),
@@ -103,11 +103,7 @@ def _list_chips(folder: Path, ending: str) -> list[Path]:
 
 def _find_tiffs(folder: Path) -> dict[str, str]:
     """Find each chip's TIFF, relative to `folder`, under the name that its JPEG has."""
-    files = [
-        path
-        for name in (LABELLED_TIFFS, UNLABELLED_TIFFS)
-        for path in _list_chips(folder / name, "tif")
-    ]
+    files = [path for name in TIFF_FOLDERS for path in _list_chips(folder / name, "tif")]
     table = folder / MAPPING_FILE
     mapping = read_file_mapping(table) if files and table.exists() else {}
     found: dict[str, str] = {}

@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from planet_lib.config import load_profile
-from planet_lib.data.catalogue import LABELS_FILE, read_catalogue
-from planet_lib.data.kaggle import JPEG_FOLDERS, TIFF_FOLDERS, unpack_dataset
+from planet_lib.data.catalogue import JPEG_FOLDERS, LABELS_FILE, TIFF_FOLDERS, read_catalogue
+from planet_lib.data.kaggle import unpack_dataset
 from planet_lib.data.store import discard_changed_stores
 from planet_lib.errors import ConfigError, DataError, StageError
 from planet_lib.files import read_json, write_json
@@ -68,9 +68,7 @@ def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Pa
     run_dir.mkdir(parents=True, exist_ok=True)
     with _hold(run_dir / "lock", name):
         if data is not None:
-            folder = unpack_dataset(
-                data, run_dir / "dataset", folders=(*JPEG_FOLDERS, *TIFF_FOLDERS)
-            )
+            folder = unpack_dataset(data, run_dir / "dataset")
             read_catalogue(folder)
             settings |= {
                 "data": str(folder.resolve()),
