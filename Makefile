@@ -2,9 +2,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-NAME ?= default
 PROFILE ?= default
-DATA ?=
+# The recipes read these from the environment, so that a path may hold quotes and spaces.
+export NAME PROFILE DATA
+
+# A copied or moved checkout sets up its own .venv: the files in there name the folder they are in.
+ifneq ($(shell cat $(VENV)/ready 2>/dev/null),$(CURDIR))
+.PHONY: $(VENV)/ready
+endif
+
+$(foreach word,name profile data,$(if $(filter command,$(origin $(word))),$(error $(word)=$($(word)): write it in capital letters)))
 
 .DEFAULT_GOAL := help
 .PHONY: help report test lab bench lock
@@ -13,17 +20,19 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  DATA=path      folder with Kaggle's files, as archives or unpacked (default: synthetic chips)"
-	@echo "  NAME=name      name of the report and its folder in reports/ (default: default)"
+	@echo "  NAME=name      name of the report and its folder in reports/ (default: of the data and profile)"
 	@echo "  PROFILE=name   profile in config/: $(basename $(notdir $(wildcard config/*.yaml))) (default: default)"
 
 report: $(VENV)/ready ## make the report, or update what has changed
-	@$(BIN)/planet report --name '$(NAME)' --profile '$(PROFILE)' $(if $(DATA),--data '$(DATA)')
+	@$(BIN)/planet report --profile="$$PROFILE" $${NAME:+--name="$$NAME"} $${DATA:+--data="$$DATA"}
 
 test: $(VENV)/ready ## run all tests; print how long they took
 	@$(BIN)/python -m pytest -q
 
 lab: $(VENV)/ready ## open JupyterLab on the notebooks
-	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB_OPTIONS)
+	@test "$$(id -u)" -ne 0 || case "$(LAB_OPTIONS)" in *--allow-root*) ;; *) \
+		echo "error: JupyterLab refuses to run as root; call: make lab LAB_OPTIONS=--allow-root" >&2; exit 1;; esac
+	@$(BIN)/planet lab $(LAB_OPTIONS)
 
 bench: $(VENV)/ready ## run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
@@ -37,7 +46,7 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
 		echo "error: $$($(PYTHON) --version) cannot run this; install Python 3.11 to 3.13 and call make PYTHON=python3.11" >&2; exit 1; }
 	@echo "setting up $(VENV), once: 1 to 2 minutes, 2.6 GB"
-	@$(PYTHON) -m venv $(VENV) || { echo "error: no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "error: no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+	@echo '$(CURDIR)' > $@

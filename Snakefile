@@ -64,6 +64,7 @@ if SYNTHETIC:
         output:
             f"{MADE}/train_v2.csv",
             f"{MADE}/sample_submission_v2.csv",
+            f"{MADE}/chips.sha256",
         params:
             chips=PROFILE["synthetic"]["chips"],
             unlabelled=PROFILE["synthetic"]["unlabelled"],
@@ -78,7 +79,7 @@ if SYNTHETIC:
 
 rule store_chips:
     input:
-        f"{MADE}/train_v2.csv" if SYNTHETIC else [],
+        [f"{MADE}/train_v2.csv", f"{MADE}/chips.sha256"] if SYNTHETIC else [],
         library("data/catalogue.py", "data/chips.py", "data/labels.py", "data/neighbours.py", "data/splits.py"),
         library("data/arrays.py", "data/store.py", "data/ingest.py", "data/tiff.py"),
     output:

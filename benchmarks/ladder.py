@@ -26,7 +26,8 @@ from planet_lib.evaluation.metrics import (
 )
 from planet_lib.files import read_json
 from planet_lib.synthetic import write_dataset
-from planet_lib.training.ensemble import FOLDER, LADDER, train_ensemble
+from planet_lib.training.ensemble import FOLDER, train_ensemble
+from planet_lib.training.out_of_fold import LADDER
 
 EPOCHS = 8
 SAMPLES = 300  # label sets drawn per chip to estimate the expected F2

@@ -26,7 +26,7 @@ from planet_lib.data.chips import CHIP_PX
 from planet_lib.data.labels import LABELS
 from planet_lib.networks.architectures import build_densenet121
 from planet_lib.networks.batches import split_heads, stream_batches
-from planet_lib.training.loss import make_learner
+from planet_lib.training.compilation import compile_training_copy
 
 BATCHES = {64: 32, 128: 16, 256: 8}  # batch size, by side in pixels
 FIRST_PX = 64
@@ -54,7 +54,7 @@ def time_first_step(ours: bool) -> tuple[float, float]:
     started, computed = time.perf_counter(), time.process_time()
     network = build_densenet121(FIRST_PX)
     if ours:
-        network = make_learner(network, UNWEIGHTED, learning_rate=0.001, steps=100)
+        network = compile_training_copy(network, UNWEIGHTED, learning_rate=0.001, steps=100)
     else:
         network.compile(
             keras.optimizers.Adam(0.001),
@@ -69,8 +69,8 @@ def make_our_step(image_px: int) -> Callable[[], None]:
     chips, labels = make_batch(image_px)
     targets = split_heads(labels)
     network = build_densenet121(image_px)
-    learner = make_learner(network, UNWEIGHTED, learning_rate=0.001, steps=100)
-    return lambda: learner.train_on_batch(chips, targets)
+    training_copy = compile_training_copy(network, UNWEIGHTED, learning_rate=0.001, steps=100)
+    return lambda: training_copy.train_on_batch(chips, targets)
 
 
 def make_torch_step(image_px: int) -> Callable[[], None]:
@@ -173,10 +173,10 @@ def run_alone(function: Callable, *arguments: object) -> object:
 
 
 def print_first_steps() -> None:
-    seconds = {"Keras' Adam and batch normalisation": [], "make_learner": []}
+    seconds = {"Keras' Adam and batch normalisation": [], "compile_training_copy": []}
     for _ in range(FIRST_ROUNDS):
         for name, own in seconds.items():
-            own.append(run_alone(time_first_step, name == "make_learner"))
+            own.append(run_alone(time_first_step, name == "compile_training_copy"))
     print(f"building and first step at {FIRST_PX} px, medians of {FIRST_ROUNDS} interleaved rounds")
     for name, own in seconds.items():
         wall, cpu = np.median(own, axis=0)

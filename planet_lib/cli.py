@@ -115,8 +115,8 @@ def _render_page(notebook: Path, page: Path) -> None:
 
 
 def _label(options: argparse.Namespace) -> None:
+    from planet_lib.evaluation.label_folder import label_folder
     from planet_lib.networks.files import PRETRAINED
-    from planet_lib.networks.label_folder import label_folder
 
     left_out = label_folder(options.folder, options.table, model=options.model or PRETRAINED)
     for line in left_out:

@@ -5,17 +5,31 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "opencv-python-headless", "pandas",
             "scikit-learn", "papermill", "nbconvert", "snakemake")  # fmt: skip
 
 
 def identify_commit() -> str:
-    """Name the commit of this checkout, with ``-dirty`` where files differ from it."""
-    commit = subprocess.run(
-        ["git", "-C", Path(__file__).parents[1], "describe", "--always", "--dirty", "--exclude=*"],
-        capture_output=True, text=True, check=False,
-    ).stdout.strip()  # fmt: skip
-    return commit or "not a git checkout"
+    """Name the commit of this checkout, with ``-dirty`` where files differ from it.
+
+    Returns
+    -------
+    str
+        ``not a git checkout`` where the code came as an archive, also one unpacked inside another
+        repository; one that says so where git is not installed.
+    """
+    try:
+        if Path(_ask_git("rev-parse", "--show-toplevel") or "/") != ROOT:
+            return "not a git checkout"
+        return _ask_git("describe", "--always", "--dirty", "--exclude=*")
+    except FileNotFoundError:
+        return "unknown: git is not installed"
+
+
+def _ask_git(*arguments: str) -> str:
+    command = ["git", "-C", ROOT, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def list_versions() -> dict[str, str]:

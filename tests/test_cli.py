@@ -52,7 +52,7 @@ MISTAKES = [
     (("execute", "book.ipynb", "r/n/x.ipynb", '{"sise": 1}'), 1, "did you mean 'size'?"),
     (("render", "r/n/x.ipynb", "x.html"), 1, "r/report.json: not there yet"),
     (("publish", "run", "pages"), 1, "run/report.json: not there yet"),
-    (("synthesize", "file"), 1, "file is a file; give a folder"),
+    (("synthesize", "file"), 1, "file is a file; choose a folder"),
     (("synthesize", "x", "--chips", "few"), 2, "invalid int value: 'few'"),
     (("report", ""), 2, "unrecognized"),
     (("report", "--profle", "smoke"), 2, "did you mean '--profile'?"),

@@ -1,4 +1,4 @@
-"""Descriptors of a chip for learners that are no networks: colour and texture at several scales."""
+"""Descriptors of colour and texture at several scales, for learners other than networks."""
 
 import cv2
 import numpy as np
@@ -6,9 +6,9 @@ from skimage.feature import local_binary_pattern
 
 from planet_lib.files import map_over_cores
 
-CELLS = (4, 16)  # a chip's side in cells, whose means are compared
+CELLS = (4, 16)  # cells along the side of a chip
 CELL_QUANTILES = (0, 0.1, 0.5, 0.9, 1)
-PIXEL_STEP = 3  # every third row and column suffices for quantiles and colours
+PIXEL_STEP = 3  # every third row and column is enough for quantiles and colours
 PIXEL_QUANTILES = (0.02, 0.25, 0.75, 0.98)
 DETAIL_SIGMAS_PX = (0.7, 1.4, 2.8, 5.6)
 GRADIENT_SIGMAS_PX = (1.0, 2.5)
@@ -21,12 +21,12 @@ SPECTRUM_EDGES = np.geomspace(0.004, 0.5, 10)  # cycles a pixel
 
 
 def describe_appearance(chip: np.ndarray) -> np.ndarray:
-    """Describe the colours and textures of a chip by numbers that no turn or flip changes much.
+    """Describe the colours and textures of a chip, nearly invariant to rotations and flips.
 
-    Maps of colour, of detail at four scales, of gradients with their coherence and of bright and
-    dark ridges (roads, rivers) are averaged over cells; what is kept is how the cells are
-    distributed, not where they lie. Histograms of local binary patterns and of colours, and the
-    power spectrum, follow.
+    Maps of colour, of detail at four scales, of gradients and their coherence, and of bright and
+    dark ridges (roads, rivers) are averaged over cells. The descriptors are the distributions over
+    the cells, not their positions, then histograms of local binary patterns and of colours, and
+    the power spectrum.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def describe_appearance(chip: np.ndarray) -> np.ndarray:
 
 
 def describe_store(store: np.ndarray) -> np.ndarray:
-    """Describe every chip of a store.
+    """Compute the descriptors of every chip in a store.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def _filter_detail(plane: np.ndarray, fine_px: float, coarse_px: float) -> np.nd
 
 
 def _filter_gradients(grey: np.ndarray, sigma_px: float) -> tuple[np.ndarray, ...]:
-    """Strength of the gradients, their coherence (0-1) and the strength of what is coherent."""
+    """Compute gradient strength, coherence (0-1) and the strength of coherent gradients."""
     smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), sigma_px)
     dx, dy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     xx, yy, xy = (cv2.GaussianBlur(p, (0, 0), 4 * sigma_px) for p in (dx * dx, dy * dy, dx * dy))
@@ -98,7 +98,7 @@ def _filter_gradients(grey: np.ndarray, sigma_px: float) -> tuple[np.ndarray, ..
 
 
 def _filter_ridges(grey: np.ndarray, sigma_px: float) -> tuple[np.ndarray, np.ndarray]:
-    """How much more a bright line, and a dark one, curves across than along."""
+    """Compute by how much the curvature across a bright, and a dark, line exceeds that along it."""
     smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), sigma_px)
     xx, yy, xy = (cv2.Sobel(smooth, cv2.CV_32F, *order) for order in ((2, 0), (0, 2), (1, 1)))
     mean, spread = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)

@@ -1,4 +1,4 @@
-"""Simple statistics of each chip: haziness, colour and texture, as one table."""
+"""Simple statistics of each chip: haziness, colour and texture."""
 
 from pathlib import Path
 
@@ -28,10 +28,9 @@ def describe_chip(chip: np.ndarray) -> dict[str, float]:
     Returns
     -------
     dict of float
-        ``haziness`` (0-1) and ``airlight`` (0-255) after the origin; for each of red, green,
-        blue, hue, saturation and value (0-255, hue 0-179) its mean, standard deviation and
-        percentiles; for the grey image the standard deviation of its Laplacian and of its
-        difference of Gaussians at each scale.
+        ``haziness`` (0-1) and ``airlight`` (0-255) as in the 2018 post; mean, standard deviation
+        and percentiles of red, green, blue, hue, saturation and value (0-255, hue 0-179); standard
+        deviations of the grey image's Laplacian and of its differences of Gaussians.
     """
     haziness, airlight = measure_haziness(chip)
     described = {"haziness": haziness, "airlight": airlight}
@@ -50,7 +49,7 @@ def describe_chip(chip: np.ndarray) -> dict[str, float]:
 
 
 def store_statistics(run_dir: Path) -> None:
-    """Describe every stored chip, into ``data/statistics.csv``."""
+    """Describe every stored chip in ``data/statistics.csv``."""
     chips = open_store(run_dir, "raw")
     table = pd.DataFrame(map_over_cores(describe_chip, chips))
     table.insert(0, "chip", load_catalogue(run_dir)["chip"])
@@ -58,7 +57,7 @@ def store_statistics(run_dir: Path) -> None:
 
 
 def load_statistics(run_dir: Path) -> pd.DataFrame:
-    """Load what `store_statistics` wrote; row i belongs to row i of the catalogue."""
+    """Load the table of `store_statistics`; row i belongs to row i of the catalogue."""
     path = run_dir / STATISTICS
     if not path.exists():
         raise StageError(f"{path}: not there yet; run 'make report' for these chips first")

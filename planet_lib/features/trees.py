@@ -1,4 +1,4 @@
-"""Labels of chips by extremely randomised trees on their features."""
+"""Predict labels by extremely randomised trees on features of chips."""
 
 import numpy as np
 import pandas as pd
@@ -18,30 +18,33 @@ def predict_with_trees(
 
     Parameters
     ----------
-    features : DataFrame or ndarray of N rows
-        As of `planet_lib.features.statistics` or `planet_lib.features.descriptors`.
+    features : DataFrame or ndarray of shape (N, D)
+        As made by `planet_lib.features.statistics` or `planet_lib.features.descriptors`.
     encoded : ndarray of shape (N, 17), 0 or 1
         Only the rows of training chips are used.
     train : ndarray of shape (N,), bool
     seed : int
     trees : int
+        Number of trees.
     max_features : float or str
-        That a split chooses from, as scikit-learn takes it.
+        Features that each split chooses from, as in scikit-learn.
 
     Returns
     -------
     ndarray of shape (N, 17), float32
         Probabilities.
+
+    References
+    ----------
+    P. Geurts et al., Extremely randomized trees, Machine Learning 2006.
     """
     features = np.asarray(features)
     forest = ExtraTreesClassifier(
         trees, max_features=max_features, min_samples_leaf=2, random_state=seed, n_jobs=-1
     )
     forest.fit(features[train], encoded[train])
-    return np.stack(
-        [
-            answer[:, list(classes).index(1)] if 1 in classes else np.zeros(len(answer))
-            for answer, classes in zip(forest.predict_proba(features), forest.classes_, strict=True)
-        ],
-        axis=1,
-    ).astype(np.float32)
+    columns = [
+        by_class[:, list(classes).index(1)] if 1 in classes else np.zeros(len(by_class))
+        for by_class, classes in zip(forest.predict_proba(features), forest.classes_, strict=True)
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)

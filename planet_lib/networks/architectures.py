@@ -1,4 +1,4 @@
-"""The networks: each takes uint8 RGB chips and answers with a weather and a land head."""
+"""The networks: each takes uint8 RGB chips and has a weather and a land head."""
 
 import os
 import warnings
@@ -13,20 +13,20 @@ from planet_lib.data.labels import LAND, WEATHER
 from planet_lib.errors import ConfigError, shorten, suggest
 
 HEADS = {"weather": (len(WEATHER), "softmax"), "land": (len(LAND), "sigmoid")}
-BATCH_NORM_MOMENTUM = 0.9  # Keras' 0.99 lags behind in the few hundred steps that a small set gives
+BATCH_NORM_MOMENTUM = 0.9  # Keras' 0.99 lags behind in the few hundred steps of a small data set
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 
 def build_cnn(image_px: int, *, channels: int = 3) -> keras.Model:
-    """Build the origin's baseline: 3x3 convolutions of 32 filters, three pools, two heads.
+    """Build the baseline CNN of the 2018 post: six 3x3 convolutions of 32 filters, three pools.
 
     Parameters
     ----------
     image_px : int
         Side of the square input, in pixels.
     channels : int
-        Of the input.
+        Channels of the input.
 
     Returns
     -------
@@ -58,22 +58,22 @@ def build_densenet(
     filters: int = 32,
     dropout: float = 0.2,
 ) -> keras.Model:
-    """Build the origin's reduced DenseNet: three dense blocks with bottlenecks, no compression.
+    """Build the reduced DenseNet of the 2018 post: three dense blocks, no compression.
 
     Parameters
     ----------
     image_px : int
         Side of the square input, in pixels.
     channels : int
-        Of the input.
+        Channels of the input.
     blocks : tuple of int
-        Layers of each dense block.
+        Number of layers in each dense block.
     growth : int
-        Feature maps that a layer adds; the origin uses 32.
+        Feature maps that each layer adds; 32 in the 2018 post.
     filters : int
-        Of the first convolution.
+        Filters of the first convolution.
     dropout : float
-        Share of a layer's outputs that training drops.
+        Dropout rate of each layer's output.
 
     Returns
     -------
@@ -109,20 +109,20 @@ def build_resnet(
     widths: tuple[int, ...] = (16, 32, 64, 128, 192),
     dropout: float = 0.3,
 ) -> keras.Model:
-    """Build a small residual network: a strided convolution and one block for each width.
+    """Build a small residual network: a strided convolution and one residual block per width.
 
-    It trains twice as fast on a CPU as the reduced DenseNet, with five times its weights.
+    On a CPU it trains twice as fast as the reduced DenseNet, with five times as many weights.
 
     Parameters
     ----------
     image_px : int
         Side of the square input, in pixels.
     channels : int
-        Of the input.
+        Channels of the input.
     widths : tuple of int
-        Feature maps of each stage; each halves the picture, and all but the first have a block.
+        Feature maps of each stage; each stage halves the image, the first has no block.
     dropout : float
-        Share of the last features that training drops.
+        Dropout rate of the last features.
 
     Returns
     -------
@@ -151,16 +151,16 @@ def build_resnet(
 def build_densenet121(
     image_px: int, *, channels: int = 3, weights: str | None = None
 ) -> keras.Model:
-    """Build the true DenseNet-121 of `keras.applications` under the two heads.
+    """Build DenseNet-121 from `keras.applications` with the two heads.
 
     Parameters
     ----------
     image_px : int
         Side of the square input, in pixels; at least 32.
     channels : int
-        Of the input: 3 for every picture of a chip.
+        Channels of the input: 3 for each picture of a chip.
     weights : str or None
-        ``"imagenet"`` downloads Keras' pretrained weights; None starts from scratch.
+        ``"imagenet"`` downloads Keras' pretrained weights; None initialises at random.
 
     Returns
     -------
@@ -171,30 +171,31 @@ def build_densenet121(
     Raises
     ------
     ConfigError
-        The weights are neither, or cannot be downloaded.
+        `weights` is neither, does not fit `channels`, or cannot be downloaded.
     """
     if weights not in (None, "imagenet"):
         raise ConfigError(f"weights: {weights!r}; allowed: null, imagenet")
     pictures = channels // 3
     if weights and pictures > 1:
-        raise ConfigError(f"weights: imagenet has 3 channels, the input {channels}; use null")
+        raise ConfigError(f"weights: imagenet takes 3 channels, the input has {channels}; use null")
     chips = keras.Input((image_px, image_px, channels), name="chips")
     x = layers.Rescaling(1 / 255, name="scale")(chips)
     x = _normalise(pictures, "normalise")(x)
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):
-            # Keras wonders at six channels.
+            # Keras warns about six channels.
             backbone = keras.applications.DenseNet121(
                 include_top=False,
                 weights=weights,
                 input_shape=(image_px, image_px, channels),
                 pooling="avg",
             )
-    except Exception as error:  # what Keras raises where a download fails
+    except Exception as error:  # Keras raises this if a download fails
         if weights is None:
             raise
         raise ConfigError(
-            f"weights: imagenet cannot be had ({shorten(error)}); go online once, or use null"
+            f"weights: imagenet cannot be downloaded ({shorten(error)}); "
+            "go online once, or use null"
         ) from None
     return keras.Model(chips, _add_heads(backbone(x)), name="densenet121")
 
@@ -208,7 +209,7 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
 
 
 def build_model(name: str, image_px: int, **options: object) -> keras.Model:
-    """Build a network by its name.
+    """Build a network by name.
 
     Parameters
     ----------
@@ -217,12 +218,12 @@ def build_model(name: str, image_px: int, **options: object) -> keras.Model:
     image_px : int
         Side of the square input, in pixels.
     **options
-        What the network's own builder takes.
+        Options of the network's builder.
 
     Raises
     ------
     ConfigError
-        No such network, or it has no such option.
+        There is no such network, or it has no such option.
     """
     if name not in MODELS:
         raise ConfigError(f"model: {name!r}; {suggest(name, MODELS)}")
@@ -237,7 +238,7 @@ def _batch_norm(name: str) -> layers.Layer:
 
 
 def _normalise(pictures: int, name: str) -> layers.Layer:
-    """Scale as ImageNet was; Keras' Normalization would be two more inputs in ONNX."""
+    """Normalise as for ImageNet; Keras' Normalization would add two inputs to the ONNX file."""
     scale = [1 / deviation for deviation in IMAGENET_DEVIATION]
     offset = [-mean / d for mean, d in zip(IMAGENET_MEAN, IMAGENET_DEVIATION, strict=True)]
     return layers.Rescaling(scale * pictures, offset * pictures, name=name)

@@ -1,14 +1,14 @@
-"""Batch normalisation by TensorFlow's one fused operation, for training on that backend."""
+"""Batch normalisation as one fused TensorFlow operation, for faster training."""
 
 import keras
 
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalisation whose training step is one operation, its gradient another.
+    """Batch normalisation with one operation for the training step and one for its gradient.
 
-    Keras composes them of about a hundred, each a pass over the feature maps and a node that is
-    traced and optimised before the first step. The moving variance is that of a sample (divided
-    by n - 1), which Keras' is not; prediction is Keras' own.
+    Keras composes them from about a hundred operations. Each is a pass over the feature maps, and
+    a node that is traced and optimised before the first step. The moving variance is the sample
+    variance (divided by n - 1), unlike that of Keras; prediction is the same as in Keras.
     """
 
     def call(self, inputs, training=None, mask=None):
@@ -31,10 +31,11 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 
 def fuse_batch_norms(network: keras.Model) -> keras.Model:
-    """Copy a network, its batch normalisations fused where the backend is TensorFlow.
+    """Copy a network, with fused batch normalisation if the backend is TensorFlow.
 
-    The copy is for training: it has the same weights in the same order, which
-    ``network.set_weights(copy.get_weights())`` brings back into layers that Keras alone can load.
+    The copy is for training. It has the same weights in the same order:
+    ``network.set_weights(copy.get_weights())`` returns them to layers that plain Keras can load.
+    Other backends train the network itself, which is returned.
     """
     if keras.backend.backend() != "tensorflow":
         return network

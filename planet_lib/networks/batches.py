@@ -1,4 +1,4 @@
-"""Batches of chips from the store: resized, in one of eight views, in a reproducible order."""
+"""Read batches of chips from a store: resized, augmented, in a reproducible order."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -8,7 +8,7 @@ import numpy as np
 
 from planet_lib.data.labels import WEATHER
 
-VIEWS = 8  # the flips and rotations of a square
+VIEWS = 8  # flips and rotations of a square
 
 
 def view_chips(chips: np.ndarray, view: int) -> np.ndarray:
@@ -18,7 +18,7 @@ def view_chips(chips: np.ndarray, view: int) -> np.ndarray:
     ----------
     chips : ndarray of shape (..., S, S, C)
     view : int
-        0-7; 0 leaves the chips as they are, 4-7 are mirrored.
+        0-7; 0 is the identity, 4-7 are mirrored.
 
     Returns
     -------
@@ -28,7 +28,7 @@ def view_chips(chips: np.ndarray, view: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        There is no such view.
+        `view` is out of range.
     """
     if not 0 <= view < VIEWS:
         raise ValueError(f"view is {view}; allowed: 0 to {VIEWS - 1}")
@@ -38,31 +38,31 @@ def view_chips(chips: np.ndarray, view: int) -> np.ndarray:
 
 
 def read_batch(store: np.ndarray, rows: np.ndarray, image_px: int) -> np.ndarray:
-    """Read chips from a store and shrink them by area averaging.
+    """Read chips from a store and downscale them by area averaging.
 
     Parameters
     ----------
     store : ndarray or SideBySide of shape (N, H, W, C), uint8
     rows : ndarray of shape (B,), int
     image_px : int
-        Side of the square result, in pixels.
+        Side of the result, in pixels.
 
     Returns
     -------
     ndarray of shape (B, image_px, image_px, C), uint8
     """
-    return np.stack([_shrink(store[row], image_px) for row in rows])
+    return np.stack([_downscale(store[row], image_px) for row in rows])
 
 
 def shift_colours(chips: np.ndarray, jitter: float, rng: np.random.Generator) -> np.ndarray:
-    """Change gain and offset of each chip's red, green and blue, as another sensor would.
+    """Change the gain and offset of each chip's red, green and blue, as another sensor would.
 
     Parameters
     ----------
     chips : ndarray of shape (B, S, S, C), uint8
-        C is 3, or 6 for two pictures of the same chip, which change alike.
+        C is 3, or 6 for two pictures of the same chip, which change in the same way.
     jitter : float
-        Standard deviation of the gains around 1; that of the offsets is 64 levels times this.
+        Standard deviation of the gains around 1; that of the offsets is 64 * jitter levels.
     rng : numpy.random.Generator
 
     Returns
@@ -89,9 +89,8 @@ def stream_batches(
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
     """Yield shuffled, augmented batches without end.
 
-    The order and views of an epoch depend on the seed and its number alone, so that a training
-    goes on from any epoch as if it had not stopped. What does not fill a batch is left out of
-    that epoch.
+    The order and the views of an epoch depend only on the seed and the epoch's number, so
+    training can resume at any epoch. Chips that do not fill a batch are left out of that epoch.
 
     Parameters
     ----------
@@ -102,7 +101,7 @@ def stream_batches(
         Their labels as 0 and 1.
     image_px, batch_size, seed, first_epoch : int
     colour_jitter : float
-        As of `shift_colours`.
+        As for `shift_colours`; 0 changes nothing.
 
     Yields
     ------
@@ -117,7 +116,7 @@ def stream_batches(
     """
     if not 0 < batch_size <= len(rows):
         raise ValueError(
-            f"batch_size is {batch_size}; allowed: 1 to the {len(rows)} chips there are"
+            f"batch_size is {batch_size}; allowed: 1 to {len(rows)}, the number of chips"
         )
     for epoch in count(first_epoch):
         rng = np.random.default_rng([seed, epoch])
@@ -135,7 +134,7 @@ def stream_batches(
 def repeat_batches(
     store: np.ndarray, rows: np.ndarray, encoded: np.ndarray, *, image_px: int, batch_size: int
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """Yield all chips in order, as they are, again and again; the last batch may be smaller.
+    """Yield all chips in order without augmentation, repeatedly; the last batch may be smaller.
 
     Parameters
     ----------
@@ -153,15 +152,15 @@ def repeat_batches(
             yield read_batch(store, rows[chosen], image_px), split_heads(encoded[chosen])
 
 
-def _shrink(chip: np.ndarray, image_px: int) -> np.ndarray:
-    """Shrink picture by picture: OpenCV takes four channels where the areas are not whole."""
+def _downscale(chip: np.ndarray, image_px: int) -> np.ndarray:
+    """Downscale each picture by itself: OpenCV takes at most four channels at some scales."""
     pictures = np.split(chip, chip.shape[-1] // 3, axis=-1)
     size = (image_px, image_px)
-    shrunk = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in pictures]
-    return shrunk[0] if len(shrunk) == 1 else np.concatenate(shrunk, axis=-1)
+    small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in pictures]
+    return small[0] if len(small) == 1 else np.concatenate(small, axis=-1)
 
 
 def split_heads(encoded: np.ndarray) -> dict[str, np.ndarray]:
-    """Split labels (..., 17) into those of the weather head (..., 4) and land head (..., 13)."""
+    """Split labels (..., 17) into those of the weather (..., 4) and the land head (..., 13)."""
     encoded = encoded.astype(np.float32)
     return {"weather": encoded[..., : len(WEATHER)], "land": encoded[..., len(WEATHER) :]}

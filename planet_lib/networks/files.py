@@ -1,4 +1,4 @@
-"""Files of networks: written whole, and read without running any code that they may hold."""
+"""Save networks atomically, and load them without running code that a file may contain."""
 
 import logging
 import os
@@ -11,33 +11,33 @@ from planet_lib.data.labels import LABELS
 from planet_lib.errors import DataError, shorten
 from planet_lib.files import replace_file
 from planet_lib.networks.architectures import HEADS
-from planet_lib.networks.card import check_labels
+from planet_lib.networks.card import CARD, read_card
 from planet_lib.networks.safety import refuse_code
 
 PRETRAINED = Path(__file__).parent / "pretrained"
-"""Folder of the ResNet that was trained on synthetic chips alone."""
-PUBLISHED_FILES = {
+"""Folder of the ResNet that was trained on synthetic chips only."""
+FILES_OF_2018 = {
     "cnn": "b00_cnn.h5",
     "densenet": "b01_dense121.h5",
     "densenet121": "b01_dense121.h5",
 }
-SPARE_BYTES = 2**20  # for names, the layers' settings and HDF5's own records
-BYTES_A_WEIGHT = 4
+SPARE_BYTES = 2**20  # for names, layer settings and HDF5's own records
+BYTES_PER_WEIGHT = 4
 
 
 def save_model(model: keras.Model, folder: Path) -> list[Path]:
-    """Save a network as ``model.keras`` and, where the origin has it, under the origin's name.
+    """Save a network as ``model.keras`` and, if the 2018 post has it, under the file name there.
 
     Parameters
     ----------
     model : keras.Model
-        Made by `build_model`.
+        Built by `planet_lib.networks.architectures.build_model`.
     folder : Path
 
     Returns
     -------
     list of Path
-        The files; each loads back with plain Keras.
+        The files; each can be loaded with plain Keras.
 
     Raises
     ------
@@ -45,27 +45,27 @@ def save_model(model: keras.Model, folder: Path) -> list[Path]:
         The disk is full.
     """
     files = [folder / "model.keras"]
-    if model.name in PUBLISHED_FILES:
-        files.append(folder / PUBLISHED_FILES[model.name])
+    if model.name in FILES_OF_2018:
+        files.append(folder / FILES_OF_2018[model.name])
     logger = logging.getLogger("absl")
     level = logger.level
-    logger.setLevel(logging.ERROR)  # Keras warns that HDF5 is an old format
+    logger.setLevel(logging.ERROR)  # Keras warns that HDF5 is a legacy format
     uncompiled = keras.Model(model.input, model.output, name=model.name)
     for file in files:
         with replace_file(file) as partial:
-            _reserve(partial, SPARE_BYTES + 2 * BYTES_A_WEIGHT * model.count_params())
+            _check_space(partial, SPARE_BYTES + 2 * BYTES_PER_WEIGHT * model.count_params())
             uncompiled.save(partial)
     logger.setLevel(level)
     return files
 
 
 def load_model(path: Path) -> keras.Model:
-    """Load a saved network for prediction, without running any code that the file may hold.
+    """Load a saved network for prediction, without running code that the file may contain.
 
     Raises
     ------
     DataError
-        The file is missing, damaged, holds custom code, or is a network of other labels.
+        The file is missing or damaged, contains custom code, or is a network for other labels.
     """
     try:
         refuse_code(path)
@@ -79,7 +79,7 @@ def load_model(path: Path) -> keras.Model:
         ImportError,
         BadZipFile,
     ) as error:
-        raise DataError(f"{path}: not a model that can be loaded ({shorten(error)})") from None
+        raise DataError(f"{path}: cannot be loaded as a model ({shorten(error)})") from None
     outputs = getattr(model, "output", None)
     heads = outputs if isinstance(outputs, dict) else {}
     found = {name: tensor.shape[-1] for name, tensor in heads.items()}
@@ -87,12 +87,13 @@ def load_model(path: Path) -> keras.Model:
         raise DataError(
             f"{path}: heads {found}, expected weather and land for {len(LABELS)} labels"
         )
-    check_labels(path.parent)
+    if (path.parent / CARD).exists():
+        read_card(path.parent)  # refuses other labels
     return model
 
 
-def _reserve(path: Path, size: int) -> None:
-    """Fail where the disk has no room for a file: HDF5 then ends the process, not the call."""
+def _check_space(path: Path, size: int) -> None:
+    """Raise OSError if the disk has no room for a file; on a full disk HDF5 kills the process."""
     try:
         with path.open("wb") as file:
             if hasattr(os, "posix_fallocate"):  # not on macOS

@@ -1,4 +1,4 @@
-"""Networks as ONNX files, which run without Keras."""
+"""Export networks as ONNX files, which run without Keras."""
 
 import warnings
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from planet_lib.files import replace_file
 from planet_lib.networks.files import load_model
 
 ONNX = "model.onnx"
-TOLERANCE = 1e-4  # of a probability, between Keras and the exported file
+TOLERANCE = 1e-4  # largest difference of a probability between Keras and the exported file
 TRIAL_CHIPS = 3
 
 
 def export_network(folder: Path) -> Path:
-    """Export the network of a run's folder as ``model.onnx`` beside its ``model.keras``.
+    """Export the network in a run's folder as ``model.onnx`` beside its ``model.keras``.
 
     Raises
     ------
@@ -32,22 +32,22 @@ def export_network(folder: Path) -> Path:
 
 
 def export_onnx(model: keras.Model, path: Path) -> None:
-    """Write a network as ONNX, and try whether the file answers as the network does.
+    """Write a network as ONNX and check that the file predicts as the network does.
 
     The file takes ``chips``, float32 (N, image_px, image_px, channels) in 0-255 with any N, and
-    answers with ``weather`` (N, 4) and ``land`` (N, 13).
+    returns ``weather`` (N, 4) and ``land`` (N, 13).
 
     Parameters
     ----------
     model : keras.Model
-        Made by `planet_lib.networks.architectures.build_model`.
+        Built by `planet_lib.networks.architectures.build_model`.
     path : Path
-        Replaced as a whole, once the file is tried.
+        Replaced only after the check.
 
     Raises
     ------
     StageError
-        The packages for it are not installed, or the file's answers differ by more than 1e-4.
+        The ONNX packages are not installed, or probabilities differ by more than 1e-4.
     """
     with replace_file(path) as partial:
         _convert(model, partial)
@@ -78,8 +78,8 @@ def open_onnx(path: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     heads = [output.name for output in session.get_outputs()]
 
     def predict(chips: np.ndarray) -> dict[str, np.ndarray]:
-        answers = session.run(heads, {"chips": chips.astype(np.float32)})
-        return dict(zip(heads, answers, strict=True))
+        outputs = session.run(heads, {"chips": chips.astype(np.float32)})
+        return dict(zip(heads, outputs, strict=True))
 
     return predict
 
@@ -87,12 +87,12 @@ def open_onnx(path: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
 def _convert(model: keras.Model, path: Path) -> None:
     spec = keras.InputSpec(shape=model.input.shape, dtype="float32", name="chips")
     try:
-        import onnxruntime  # noqa: F401 - checked before the conversion, which takes long
+        import onnxruntime  # noqa: F401 - checked before the slow conversion
 
         with warnings.catch_warnings(action="ignore", category=FutureWarning):
-            # Keras looks for np.object, to make up for an older tf2onnx.
+            # Keras reads np.object to support an older tf2onnx.
             model.export(path, format="onnx", input_signature=[spec], verbose=False)
     except ImportError as error:
         raise StageError(
-            f"{path}: cannot be written ({error}); install what it needs: pip install '.[onnx]'"
+            f"{path}: cannot be written ({error}); install the packages: pip install '.[onnx]'"
         ) from None

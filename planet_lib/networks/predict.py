@@ -1,4 +1,4 @@
-"""Ask a network for the labels, or the features, of many chips."""
+"""Predict the labels, or compute the features, of many chips with a network."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ PREDICTION_CHIPS = 1024  # held in memory at once
 def predict_chips(
     network: keras.Model, store: np.ndarray, *, image_px: int, rows: np.ndarray | None = None
 ) -> np.ndarray:
-    """Predict chips of a store as the mean over their eight views.
+    """Predict the labels of chips as the mean over their eight views.
 
     Parameters
     ----------
@@ -33,23 +33,23 @@ def predict_chips(
 
 
 def embed_chips(network: keras.Model, store: np.ndarray) -> np.ndarray:
-    """Describe every chip of a store by what a network sees in it, as the mean over eight views.
+    """Compute a network's features of every chip, as the mean over its eight views.
 
     Parameters
     ----------
     network : keras.Model
-        Made by `planet_lib.networks.architectures.build_model`.
+        Built by `planet_lib.networks.architectures.build_model`.
     store : ndarray or SideBySide of shape (N, H, W, C), uint8
 
     Returns
     -------
     ndarray of shape (N, F + 17), float32
-        The F features that the heads are given, and the heads' probabilities.
+        The F inputs of the heads, then the heads' probabilities.
     """
     features = {"features": network.get_layer("features").output}
     embedder = keras.Model(network.input, features | network.output)
-    seen = _average_views(embedder, store, network.input_shape[1], None)
-    return np.hstack([seen["features"], seen["weather"], seen["land"]])
+    outputs = _average_views(embedder, store, network.input_shape[1], None)
+    return np.hstack([outputs["features"], outputs["weather"], outputs["land"]])
 
 
 def _average_views(
@@ -64,9 +64,9 @@ def _average_views(
         part = slice(start, start + PREDICTION_CHIPS)
         chips = read_batch(store, rows[part], image_px)
         for view in range(VIEWS):
-            answer = network.predict(
+            outputs = network.predict(
                 view_chips(chips, view), batch_size=PREDICTION_BATCH, verbose=0
             )
             for name, average in averages.items():
-                average[part] += answer[name] / VIEWS
+                average[part] += outputs[name] / VIEWS
     return averages

@@ -1,4 +1,4 @@
-"""What a model file would run: looked up in its settings, before Keras builds anything of it."""
+"""Refuse model files that contain code, from their settings, before Keras builds anything."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import h5py
 from planet_lib.errors import DataError
 
 SUFFIXES = (".keras", ".h5")
-RUNNING = {
+CODE_CLASSES = {
     "Lambda": "a Lambda layer",
     "__lambda__": "a Lambda function",
     "TorchModuleWrapper": "a pickled PyTorch module",
@@ -18,11 +18,11 @@ RUNNING = {
     "FlaxLayer": "a Flax module",
     "TFSMLayer": "a SavedModel from another file",
 }
-"""Keras' own ways to bring in code, which its safe mode refuses only while nobody turned it off."""
+"""Keras' own classes that contain code; its safe mode refuses them, but can be turned off."""
 
 
 def refuse_code(path: Path) -> None:
-    """Refuse a model file that is made of more than Keras' own layers.
+    """Refuse a model file that contains anything but Keras' own layers.
 
     Parameters
     ----------
@@ -32,25 +32,25 @@ def refuse_code(path: Path) -> None:
     Raises
     ------
     DataError
-        The file is of another kind, or names code; the message says which.
+        The file is of another type, or refers to code; the message names it.
     OSError, ValueError, KeyError, BadZipFile
         It cannot be read.
     """
     if path.suffix not in SUFFIXES:
-        raise DataError(f"{path}: no model file; allowed: {', '.join(SUFFIXES)}")
+        raise DataError(f"{path}: not a model file; allowed: {', '.join(SUFFIXES)}")
     for part in _walk(_read_settings(path)):
         name = part.get("class_name")
         module = part.get("module") or "keras"
         package, _, registered = (part.get("registered_name") or str(name)).rpartition(">")
-        if name in RUNNING:
-            found = RUNNING[name]
+        if name in CODE_CLASSES:
+            found = CODE_CLASSES[name]
         elif module != "builtins" and module.split(".")[0] != "keras":
             found = f"{part.get('config') if name == 'function' else name} of the module {module}"
         elif package and package != "keras":
             found = f"{registered} of the package {package}"
         else:
             continue
-        raise DataError(f"{path}: holds {found}; only Keras' own layers are loaded, no code")
+        raise DataError(f"{path}: contains {found}; only Keras' own layers are loaded, no code")
 
 
 def _read_settings(path: Path) -> object:

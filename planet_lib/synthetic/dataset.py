@@ -1,5 +1,6 @@
 """Write synthetic chips as a data set in Kaggle's layout."""
 
+import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -13,9 +14,9 @@ from planet_lib.files import map_over_cores, read_json, replace_file, write_json
 from planet_lib.synthetic.priors import CHIPS_PER_SCENE
 from planet_lib.synthetic.scenes import synthesize_scene
 
-GENERATOR_VERSION = 2  # raise it when the same seed gives other chips
 MANIFEST = "synthetic.json"
 TABLES = ("train_v2.csv", "sample_submission_v2.csv")
+DIGEST = "chips.sha256"
 FIRST_UNLABELLED_SCENE = 1 << 24
 
 
@@ -25,15 +26,16 @@ def write_dataset(
     """Write a synthetic data set in Kaggle's layout.
 
     The same arguments give the same bytes on any number of cores, as long as the versions of NumPy
-    and OpenCV and the kind of processor are the same. After an interruption the same call
-    continues: existing chips are kept, and the tables are written last. Four consecutive chips are
-    neighbours in one scene; no scene has both labelled and unlabelled chips.
+    and OpenCV and the kind of processor are the same. Chips of an earlier call are replaced, since
+    the generator may have changed; the tables and the digest are written last. Four consecutive
+    chips are neighbours in one scene; no scene has both labelled and unlabelled chips.
 
     Parameters
     ----------
     folder : Path
         Created if missing. Receives ``train_v2.csv``, ``train-jpg/``, ``sample_submission_v2.csv``,
-        ``test-jpg/``, and ``synthetic.json`` with the arguments.
+        ``test-jpg/``, ``synthetic.json`` with the arguments, and ``chips.sha256``, the SHA-256 of
+        all chips.
     chips, unlabelled : int
         Number of chips in ``train-jpg`` and in ``test-jpg``.
     seed : int
@@ -52,18 +54,21 @@ def write_dataset(
     arguments = {"chips": chips, "unlabelled": unlabelled, "seed": seed, "enrich": enrich}
     _check_arguments(arguments)
     folder = Path(folder)
-    _claim_folder(folder, arguments | {"generator": GENERATOR_VERSION})
-    if all((folder / table).exists() for table in TABLES):
-        return
+    _claim_folder(folder, arguments)
     scenes = [("train", 0, scene, chips) for scene in _number_scenes(chips)]
     scenes += [
         ("test", FIRST_UNLABELLED_SCENE, scene, unlabelled) for scene in _number_scenes(unlabelled)
     ]
     written = map_over_cores(partial(_write_scene, folder, seed=seed, enrich=enrich), scenes)
-    tags = list(tqdm(written, total=len(scenes), unit="scene", desc="synthetic scenes"))
-    labelled = [row for rows in tags[: len(_number_scenes(chips))] for row in rows]
-    _write_table(folder / TABLES[0], "train", labelled)
-    _write_table(folder / TABLES[1], "test", ["primary clear"] * unlabelled)
+    tags, digest = [], hashlib.sha256()
+    for scene_tags, scene_digest in tqdm(
+        written, total=len(scenes), unit="scene", desc="synthetic scenes"
+    ):
+        tags += scene_tags
+        digest.update(scene_digest)
+    _write_lines(folder / TABLES[0], _tabulate("train", tags[:chips]))
+    _write_lines(folder / TABLES[1], _tabulate("test", ["primary clear"] * unlabelled))
+    _write_lines(folder / DIGEST, [digest.hexdigest()])
 
 
 def encode_jpeg(image: np.ndarray) -> bytes:
@@ -102,13 +107,16 @@ def _claim_folder(folder: Path, arguments: dict[str, float]) -> None:
         raise DataError(f"{folder} is a file; choose a folder")
     manifest = folder / MANIFEST
     if manifest.exists():
-        if (found := read_json(manifest)) != arguments:
+        found = read_json(manifest)
+        if found | arguments != found:
             raise DataError(f"{folder} holds chips made with {found}; choose another folder")
     elif any((folder / name).exists() for name in (*TABLES, "train-jpg", "test-jpg")):
         raise DataError(f"{folder} holds chips that are not synthetic; choose another folder")
     write_json(manifest, arguments)  # first, so that an interrupted call recognises its folder
-    for part in ("train-jpg", "test-jpg"):
-        (folder / part).mkdir(exist_ok=True)
+    for name in (*TABLES, DIGEST):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("train-jpg", "test-jpg"):
+        (folder / name).mkdir(exist_ok=True)
 
 
 def _number_scenes(chips: int) -> range:
@@ -118,23 +126,26 @@ def _number_scenes(chips: int) -> range:
 
 def _write_scene(
     folder: Path, scene: tuple[str, int, int, int], *, seed: int, enrich: float
-) -> list[str]:
-    """Write the chips of one scene; return their tags."""
+) -> tuple[list[str], bytes]:
+    """Write the chips of one scene; return their tags and their digest."""
     prefix, first_scene, number, chips = scene
-    tags = []
+    tags, digest = [], hashlib.sha256()
     for slot, chip in enumerate(synthesize_scene(seed, first_scene + number, enrich=enrich)):
         index = number * CHIPS_PER_SCENE + slot
         if index >= chips:
             break
         tags.append(chip.tags)
-        path = folder / f"{prefix}-jpg" / f"{prefix}_{index}.jpg"
-        if not path.exists():
-            with replace_file(path) as partial_path:
-                partial_path.write_bytes(encode_jpeg(chip.image))
-    return tags
+        encoded = encode_jpeg(chip.image)
+        digest.update(encoded)
+        with replace_file(folder / f"{prefix}-jpg" / f"{prefix}_{index}.jpg") as partial_path:
+            partial_path.write_bytes(encoded)
+    return tags, digest.digest()
 
 
-def _write_table(path: Path, prefix: str, rows: Sequence[str]) -> None:
-    lines = ["image_name,tags", *(f"{prefix}_{i},{tags}" for i, tags in enumerate(rows))]
+def _tabulate(prefix: str, rows: Sequence[str]) -> list[str]:
+    return ["image_name,tags", *(f"{prefix}_{i},{tags}" for i, tags in enumerate(rows))]
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
     with replace_file(path) as partial_path:
         partial_path.write_text("\n".join(lines) + "\n", encoding="utf-8")

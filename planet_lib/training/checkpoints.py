@@ -1,7 +1,7 @@
-"""A training's state on disk: every weight and the optimizer, in a file that shows any damage.
+"""Save and load the state of a training: all weights and the optimizer, protected by checksums.
 
-The arrays go into NumPy's ``.npz``, a zip archive with a checksum of each. Keras' own
-``.weights.h5`` loads with flipped bytes, and where the disk is full HDF5 ends the process with a
+The format is NumPy's ``.npz``, a zip archive with a checksum for each array. Keras' own
+``.weights.h5`` loads even with flipped bytes, and on a full disk HDF5 ends the process with a
 segmentation fault.
 """
 
@@ -18,24 +18,24 @@ from planet_lib.files import replace_file
 
 
 def save_state(network: keras.Model, path: Path) -> None:
-    """Write a compiled network's weights and its optimizer's state, as a whole or not at all.
+    """Save a compiled network's weights and its optimizer's state atomically.
 
     Raises
     ------
     OSError
-        The disk is full or fails; an earlier file of that name stays.
+        The disk is full or fails; an earlier file of that name is kept.
     """
     with replace_file(path) as partial:
         np.savez(partial, *map(ops.convert_to_numpy, _list_variables(network)))
 
 
 def load_state(network: keras.Model, path: Path) -> None:
-    """Load what `save_state` wrote into a network that is built and compiled alike.
+    """Load a state saved by `save_state` into a network built and compiled in the same way.
 
     Raises
     ------
     StageError
-        The file is missing or damaged; the network is left as it was.
+        The file is missing or damaged; the network is unchanged.
     """
     variables = _list_variables(network)
     try:

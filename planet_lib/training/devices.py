@@ -1,6 +1,6 @@
-"""Training on several devices of one machine: each takes a part of every batch.
+"""Train on several devices of one machine; each takes a part of every batch.
 
-Keras' own `DataParallel` does not know TensorFlow, so that this module speaks to TensorFlow.
+Keras' `DataParallel` does not support TensorFlow, so this module uses TensorFlow directly.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,30 +11,30 @@ from planet_lib.errors import ConfigError
 
 
 def use_devices(count: int) -> None:
-    """Share the batches of networks that are built from here on over the machine's devices.
+    """Distribute the batches of networks that are built after this call over several devices.
 
-    The gradients are summed, so that a step stays the step of one batch; only batch
-    normalisation sees the part of its own device.
+    Gradients are summed, so a step is still a step on the whole batch. Only batch normalisation
+    uses the part on its own device.
 
     Parameters
     ----------
     count : int
-        1 is training as usual.
+        Number of devices; 1 turns distribution off.
 
     Raises
     ------
     ConfigError
-        There are fewer devices, or this backend of Keras cannot share.
+        There are fewer devices, or Keras' backend does not support more than one.
     """
     if keras.backend.backend() != "tensorflow":
         if count != 1:
-            raise ConfigError(f"devices: {count}; only Keras' backend tensorflow takes more than 1")
+            raise ConfigError(
+                f"devices: {count}; only Keras' backend tensorflow supports more than 1"
+            )
         return
     found = keras.distribution.list_devices()
     if not 1 <= count <= len(found):
-        raise ConfigError(
-            f"devices: {count}; allowed: 1 to {len(found)}, for there are {', '.join(found)}"
-        )
+        raise ConfigError(f"devices: {count}; allowed: 1 to {len(found)} ({', '.join(found)})")
     from tensorflow import distribute
 
     strategy = distribute.MirroredStrategy(found[:count]) if count > 1 else None
@@ -42,10 +42,10 @@ def use_devices(count: int) -> None:
 
 
 def feed_batches(make_stream: Callable[..., Iterator[tuple]], *values: object, **settings: object):
-    """Make a stream of batches as `fit` takes it, on one device or several.
+    """Make a stream of batches for `fit`, on one device or several.
 
-    For several, Keras looks at a batch and starts the data again. A generator would go on and
-    skip what was fetched ahead, so that it gets a data set that calls `make_stream` anew.
+    With several devices Keras reads a batch and then restarts the data. A generator cannot
+    restart and would skip batches, so Keras gets a data set that calls `make_stream` again.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The failures of a machine in training, told with their cure: memory or disk are too small."""
+"""Explain a full memory or disk in training by an error that names the cure."""
 
 import errno
 import functools
@@ -13,12 +13,12 @@ OUT_OF_MEMORY = ("ResourceExhausted", "RESOURCE_EXHAUSTED", "out of memory", "Ou
 
 
 def explain_failures(train: Callable[..., dict]) -> Callable[..., dict]:
-    """Wrap a training so that a full disk and a full memory end in a `StageError`.
+    """Decorate a training so that a full disk or memory raises a `StageError`.
 
     Parameters
     ----------
     train : callable
-        Takes the run's folder first.
+        Takes the run's folder as its first argument.
     """
 
     @functools.wraps(train)
@@ -30,19 +30,19 @@ def explain_failures(train: Callable[..., dict]) -> Callable[..., dict]:
             if cure is None:
                 raise
             raise StageError(
-                f"{run_dir}: {cure} and run again; the epochs before are kept"
+                f"{run_dir}: {cure} and run again; finished epochs are kept"
             ) from error
 
     return explain
 
 
 def _find_cure(error: Exception) -> str | None:
-    """Tell backends' errors by their names and words, so that none need be imported."""
-    said = f"{type(error).__name__}: {error}"
+    """Recognise the errors of every backend by name and message, so that none is imported."""
+    message = f"{type(error).__name__}: {error}"
     if any(
-        getattr(error, "errno", None) == code or os.strerror(code) in said for code in FULL_DISK
+        getattr(error, "errno", None) == code or os.strerror(code) in message for code in FULL_DISK
     ):
-        return "the disk is full; make room"
-    if isinstance(error, MemoryError) or any(words in said for words in OUT_OF_MEMORY):
-        return "memory does not suffice; lower batch_size or image_px"
+        return "the disk is full; free some space"
+    if isinstance(error, MemoryError) or any(words in message for words in OUT_OF_MEMORY):
+        return "out of memory; lower batch_size or image_px"
     return None

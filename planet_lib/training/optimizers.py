@@ -1,4 +1,4 @@
-"""Adam over one long vector of all weights, whose graph is a fraction of Keras' own."""
+"""Adam on one concatenated vector of all weights, with a much smaller graph than Keras' own."""
 
 import itertools
 import math
@@ -9,20 +9,20 @@ from keras import ops
 
 
 class FlatAdam(keras.optimizers.Optimizer):
-    """Adam that joins all gradients to one vector and moves all weights at once.
+    """Adam that concatenates all gradients and updates all weights at once.
 
-    Keras' Adam adds some thirty operations to the graph for each variable, this one five, so that
-    a network of hundreds of variables takes its first step sooner. The steps are the same.
+    Keras' Adam adds about thirty operations to the graph for each variable, this one five, so a
+    network with hundreds of variables reaches its first step sooner. The steps are the same.
 
-    It is for a single device: it does not sum gradients over the replicas of `tf.distribute`.
+    For a single device only: gradients are not summed over the replicas of `tf.distribute`.
 
     Parameters
     ----------
     learning_rate : float or LearningRateSchedule
     beta_1, beta_2 : float
-        Decay of the running means of the gradient and of its square, a step.
+        Decay per step of the running means of the gradient and of its square.
     epsilon : float
-        Added to the root of the mean square.
+        Added to the root of the mean square, for numerical stability.
 
     References
     ----------
@@ -44,7 +44,7 @@ class FlatAdam(keras.optimizers.Optimizer):
         self.epsilon = epsilon
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
-        """Make the running means of the gradients of `variables`."""
+        """Create the running means of the gradients of `variables`."""
         if self.built:
             return
         super().build(variables)
@@ -59,13 +59,13 @@ class FlatAdam(keras.optimizers.Optimizer):
         grads: Sequence[keras.KerasTensor],
         trainable_variables: Sequence[keras.Variable] | None = None,
     ) -> None:
-        """Move all weights one step; `grads` are in the order that `build` was given."""
+        """Update all weights by one step; `grads` are in the order of the variables of `build`."""
         if trainable_variables is None:
             trainable_variables = self._trainable_variables
         self.build(trainable_variables)
         self._check_variables_are_known(trainable_variables)
         if not len(grads) == len(trainable_variables) == len(self._bounds):
-            raise ValueError(f"{len(grads)} gradients; {len(self._bounds)} are needed")
+            raise ValueError(f"{len(grads)} gradients for {len(self._bounds)} variables")
         gradient = ops.concatenate([ops.reshape(grad, (-1,)) for grad in grads])
         step = ops.cast(self.iterations + 1, gradient.dtype)
         rate = ops.cast(self.learning_rate, gradient.dtype)

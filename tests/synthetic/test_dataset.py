@@ -1,6 +1,7 @@
 """The synthetic data set: Kaggle's layout, the same bytes again, and no other chips overwritten."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import pytest
 from planet_lib import files
 from planet_lib.data.labels import encode_tags
 from planet_lib.errors import DataError
-from planet_lib.synthetic import synthesize_chip, write_dataset
+from planet_lib.synthetic import synthesize_chip, terrain, write_dataset
 
 
 def read_all(folder: Path) -> dict[str, bytes]:
@@ -51,7 +52,9 @@ def test_bytes_do_not_depend_on_the_number_of_cores(small, tmp_path, monkeypatch
     assert read_all(tmp_path) == read_all(small)
 
 
-def test_interrupted_call_continues_to_the_same_bytes(small, tmp_path, monkeypatch):
+def test_interrupted_call_leaves_no_table_and_the_next_one_is_complete(
+    small, tmp_path, monkeypatch
+):
     replace, calls = files.os.replace, []
 
     def interrupt_at_sixth(source, target):
@@ -60,16 +63,27 @@ def test_interrupted_call_continues_to_the_same_bytes(small, tmp_path, monkeypat
             raise KeyboardInterrupt
         return replace(source, target)
 
+    shutil.copytree(small, tmp_path, dirs_exist_ok=True)
     with monkeypatch.context() as patched:
         patched.setattr(files.os, "replace", interrupt_at_sixth)
         with pytest.raises(KeyboardInterrupt):
             write_dataset(tmp_path, chips=10, unlabelled=6, seed=4)
-    assert not (tmp_path / "train_v2.csv").exists()
-    assert len(list((tmp_path / "train-jpg").iterdir())) < 10
+    for name in ("train_v2.csv", "sample_submission_v2.csv", "chips.sha256"):
+        assert not (tmp_path / name).exists()
     (tmp_path / "train-jpg" / "partial-train_9.jpg").write_bytes(b"half a chip, after a kill")
-    (tmp_path / "train-jpg" / "train_9.jpg").unlink(missing_ok=True)
     write_dataset(tmp_path, chips=10, unlabelled=6, seed=4)
     assert read_all(tmp_path) == read_all(small)
+
+
+def test_changed_generator_replaces_the_chips_and_their_digest(small, tmp_path, monkeypatch):
+    shutil.copytree(small, tmp_path, dirs_exist_ok=True)
+    before = read_all(tmp_path)
+    monkeypatch.setattr(terrain, "FOREST", terrain.FOREST * np.float32(1.1))
+    write_dataset(tmp_path, chips=10, unlabelled=6, seed=4)
+    after = read_all(tmp_path)
+    assert after.keys() == before.keys()
+    assert after["chips.sha256"] != before["chips.sha256"]
+    assert after["train-jpg/train_0.jpg"] != before["train-jpg/train_0.jpg"]
 
 
 def test_chips_do_not_depend_on_how_many_follow(small, tmp_path):

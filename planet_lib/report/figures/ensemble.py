@@ -14,7 +14,7 @@ def plot_ladder(ladder: pd.DataFrame) -> Figure:
     Parameters
     ----------
     ladder : DataFrame
-        As of `planet_lib.training.ensemble.score_ladder`.
+        As of `planet_lib.evaluation.ladder.score_ladder`.
     """
     figure, axes = make_figure(height_in=0.9 + 0.62 * len(ladder))
     heights = range(len(ladder))

@@ -22,7 +22,7 @@ def plot_learning_curves(history: pd.DataFrame, *, best_epoch: int) -> Figure:
     Parameters
     ----------
     history : DataFrame
-        A row an epoch, as `planet_lib.training.train.load_history` returns it.
+        A row an epoch, as `planet_lib.training.progress.load_history` returns it.
     best_epoch : int
         Counted from 1.
     """

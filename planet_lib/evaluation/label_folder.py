@@ -1,4 +1,4 @@
-"""Label a folder of chips with a trained network, whatever it was trained on."""
+"""Label a folder of chips with any trained network, prepared as the network's card describes."""
 
 from pathlib import Path
 
@@ -8,9 +8,8 @@ from planet_lib.data.chips import read_chip
 from planet_lib.errors import DataError
 from planet_lib.evaluation.metrics import F2_THRESHOLD, resolve_cloudy
 from planet_lib.evaluation.submission import write_submission
-from planet_lib.files import read_json
 from planet_lib.haze import remove_haze
-from planet_lib.networks.card import CARD
+from planet_lib.networks.card import read_card
 from planet_lib.networks.files import PRETRAINED, load_model
 from planet_lib.networks.predict import predict_chips
 
@@ -18,7 +17,7 @@ CHIPS_AT_ONCE = 256
 
 
 def label_folder(folder: Path, table: Path, *, model: Path = PRETRAINED) -> list[str]:
-    """Label every JPEG of a folder and write them in Kaggle's form.
+    """Label every JPEG in a folder and write a table in Kaggle's form.
 
     Parameters
     ----------
@@ -27,46 +26,46 @@ def label_folder(folder: Path, table: Path, *, model: Path = PRETRAINED) -> list
     table : Path
         The file to write, ``image_name,tags``.
     model : Path
-        Folder of a network with its ``model.keras`` and ``card.json``; the one pretrained on
-        synthetic chips by default.
+        Folder of a network with ``model.keras`` and ``card.json``; by default the network
+        pretrained on synthetic chips.
 
     Returns
     -------
     list of str
-        A line for each chip that cannot be read and was left out.
+        One line for each chip that cannot be read and was left out.
 
     Raises
     ------
     DataError
-        The folder has no chip that can be read, or the network is damaged or one of other labels.
+        No chip in the folder can be read, or the network is damaged or has other labels.
     """
     paths = sorted(folder.glob("*.jpg"))
     if not paths:
         raise DataError(f"{folder}: no chips (*.jpg)")
     network = load_model(model / "model.keras")
-    card = read_json(model / CARD)
-    names, answers, left_out = [], [], []
+    card = read_card(model)
+    names, predictions, left_out = [], [], []
     for start in range(0, len(paths), CHIPS_AT_ONCE):
         pictures = []
         for path in paths[start : start + CHIPS_AT_ONCE]:
             try:
-                pictures.append(_show(read_chip(path), card))
+                pictures.append(_prepare(read_chip(path), card))
                 names.append(path.stem)
             except DataError as error:
                 left_out.append(str(error))
         if pictures:
             image_px = card["input"]["image_px"]
-            answers.append(predict_chips(network, np.stack(pictures), image_px=image_px))
+            predictions.append(predict_chips(network, np.stack(pictures), image_px=image_px))
     if not names:
         raise DataError(f"{left_out[0]}; none of {len(paths)} chips can be read")
-    probabilities = np.concatenate(answers)
+    probabilities = np.concatenate(predictions)
     labels = resolve_cloudy(probabilities >= F2_THRESHOLD, probabilities)
     write_submission(table, np.array(names), labels)
     return left_out
 
 
-def _show(chip: np.ndarray, card: dict) -> np.ndarray:
-    """Show a network a chip as its card says: as taken, without haze, or both side by side."""
+def _prepare(chip: np.ndarray, card: dict) -> np.ndarray:
+    """Stack the pictures of a chip that the card lists: raw, haze-free, or both."""
     pictures = {"raw": chip}
     if card["haze"]:
         pictures["dehazed"] = remove_haze(chip, **card["haze"])

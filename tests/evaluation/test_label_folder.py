@@ -10,10 +10,10 @@ import pytest
 from planet_lib.data.chips import read_chip
 from planet_lib.data.labels import LABELS, WEATHER, decode_labels
 from planet_lib.errors import DataError
+from planet_lib.evaluation.label_folder import label_folder
 from planet_lib.evaluation.metrics import resolve_cloudy
 from planet_lib.haze import remove_haze
 from planet_lib.networks.files import PRETRAINED, load_model
-from planet_lib.networks.label_folder import label_folder
 from planet_lib.networks.predict import predict_chips
 from planet_lib.synthetic import write_dataset
 

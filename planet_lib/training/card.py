@@ -1,0 +1,63 @@
+"""Write the card of a network: all that someone needs to use its files elsewhere."""
+
+from pathlib import Path
+
+import numpy as np
+
+from planet_lib.config import INPUTS
+from planet_lib.data.labels import LABELS
+from planet_lib.evaluation.metrics import F2_THRESHOLD, tune_thresholds
+from planet_lib.files import read_json, write_json
+from planet_lib.networks.card import CARD
+from planet_lib.training.examples import load_examples
+
+
+def write_card(run_dir: Path, folder: Path) -> None:
+    """Write ``card.json`` beside a trained network.
+
+    - ``labels``: the 17 outputs in order, first the weather head, then the land head;
+    - ``thresholds``: ``flat`` for all labels, or ``tuned`` for each label on the validation
+      chips, both for the mean prediction over eight views;
+    - ``input``: ``mode``, ``pictures`` in the order of their channels, ``image_px``,
+      ``channels`` and the range of ``values``;
+    - ``haze``: ``method`` and ``clahe`` of the haze-free picture, null without one;
+    - ``training``: the manifest ``run.json``.
+
+    Parameters
+    ----------
+    run_dir : Path
+        Holds the stores on which the network was trained.
+    folder : Path
+        Holds the network's ``run.json`` and ``probabilities.npy``.
+
+    Raises
+    ------
+    StageError
+        A file of the run is missing or damaged.
+    """
+    manifest = read_json(folder / "run.json")
+    examples = load_examples(run_dir, manifest["input"])
+    validation = examples.splits == "validation"
+    probabilities = np.load(folder / "probabilities.npy")
+    tuned = tune_thresholds(examples.encoded[validation], probabilities[validation])
+    pictures = INPUTS[manifest["input"]]
+    haze = read_json(run_dir / "data" / "dehazed.json") if "dehazed" in pictures else None
+    write_json(
+        folder / CARD,
+        {
+            "labels": list(LABELS),
+            "thresholds": {
+                "flat": F2_THRESHOLD,
+                "tuned": dict(zip(LABELS, tuned.tolist(), strict=True)),
+            },
+            "input": {
+                "mode": manifest["input"],
+                "pictures": list(pictures),
+                "image_px": manifest["image_px"],
+                "channels": 3 * len(pictures),
+                "values": [0, 255],
+            },
+            "haze": haze and {key: haze.get(key) for key in ("method", "clahe")},
+            "training": manifest,
+        },
+    )
