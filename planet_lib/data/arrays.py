@@ -78,7 +78,7 @@ def discard_array(path: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def is_as_written(path: Path) -> bool:
+def is_unmodified(path: Path) -> bool:
     """Say whether a ``.npy`` file is whole and has not been written to since."""
     stamp = path.with_suffix(".stamp")
     return path.exists() and stamp.exists() and stamp.read_text() == _read_stamp(path)

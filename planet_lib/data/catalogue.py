@@ -28,7 +28,7 @@ class Problem:
     action: str
 
 
-def read_catalogue(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
+def scan_dataset(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
     """List the chips of a data set without decoding them.
 
     Parameters

@@ -10,7 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from planet_lib.data.arrays import compact_array, fill_array
-from planet_lib.data.catalogue import Problem, read_catalogue
+from planet_lib.data.catalogue import Problem, scan_dataset
 from planet_lib.data.chips import CHIP_PX, decode_chip, read_file
 from planet_lib.data.labels import encode_tags
 from planet_lib.data.neighbours import find_neighbours, group_chips
@@ -58,7 +58,7 @@ def store_chips(
     DataError
         The data set is unusable, or more than 1 % of its chips are.
     """
-    catalogue, problems = read_catalogue(folder)
+    catalogue, problems = scan_dataset(folder)
     raw = run_dir / "data" / "raw.npy"
     digests, unreadable = decode_chips([folder / path for path in catalogue["path"]], raw)
     problems += _list_unreadable(catalogue, unreadable, folder, allow_left_out)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from planet_lib.config import INPUTS
-from planet_lib.data.arrays import discard_array, is_as_written
+from planet_lib.data.arrays import discard_array, is_unmodified
 from planet_lib.errors import StageError
 from planet_lib.files import suggest_stage
 
@@ -26,7 +26,7 @@ def discard_changed_stores(run_dir: Path) -> list[Path]:
     for name in ("raw", "dehazed"):
         path = run_dir / "data" / f"{name}.npy"
         exists = path.exists() or path.with_suffix(".stamp").exists()
-        if exists and not is_as_written(path):
+        if exists and not is_unmodified(path):
             discard_array(path)
             discarded.append(path)
     return discarded
@@ -56,7 +56,7 @@ def open_store(run_dir: Path, name: str) -> np.ndarray:
         ) from None
 
 
-class SideBySide:
+class ChannelStack:
     """Several stores read as one, whose rows have the channels of all.
 
     Parameters
@@ -76,12 +76,12 @@ class SideBySide:
         return np.concatenate([store[row] for store in self.stores], axis=-1)
 
 
-def open_input(run_dir: Path, input_mode: str) -> np.ndarray | SideBySide:
+def open_input(run_dir: Path, input_mode: str) -> np.ndarray | ChannelStack:
     """Open what a network is shown: ``raw``, ``dehazed`` or ``both``.
 
     Returns
     -------
-    memmap or SideBySide of shape (N, 256, 256, C), uint8
+    memmap or ChannelStack of shape (N, 256, 256, C), uint8
         Red, green and blue of each store of `INPUTS`, so that C is 3 or 6.
 
     Raises
@@ -94,7 +94,7 @@ def open_input(run_dir: Path, input_mode: str) -> np.ndarray | SideBySide:
     if input_mode not in INPUTS:
         raise ValueError(f"input_mode is {input_mode!r}; allowed: {', '.join(INPUTS)}")
     stores = [open_store(run_dir, name) for name in INPUTS[input_mode]]
-    return stores[0] if len(stores) == 1 else SideBySide(stores)
+    return stores[0] if len(stores) == 1 else ChannelStack(stores)
 
 
 def load_catalogue(run_dir: Path) -> pd.DataFrame:

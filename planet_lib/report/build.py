@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from planet_lib.config import load_profile
-from planet_lib.data.catalogue import JPEG_FOLDERS, LABELS_FILE, TIFF_FOLDERS, read_catalogue
+from planet_lib.data.catalogue import JPEG_FOLDERS, LABELS_FILE, TIFF_FOLDERS, scan_dataset
 from planet_lib.data.kaggle import unpack_dataset
 from planet_lib.data.store import discard_changed_stores
 from planet_lib.errors import ConfigError, DataError, StageError
@@ -69,7 +69,7 @@ def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Pa
     with _hold(run_dir / "lock", name):
         if data is not None:
             folder = unpack_dataset(data, run_dir / "dataset")
-            read_catalogue(folder)
+            scan_dataset(folder)
             settings |= {
                 "data": str(folder.resolve()),
                 "source": data.resolve().name,

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from planet_lib.data.catalogue import Problem, read_catalogue
+from planet_lib.data.catalogue import Problem, scan_dataset
 from planet_lib.data.chips import decode_chip, read_chip
 from planet_lib.errors import DataError
 
@@ -135,7 +135,7 @@ def test_changed_or_cut_jpeg_reads_or_is_a_data_error(tmp_path, encode_chip, pai
 
 def test_catalogue_lists_every_chip_of_both_families(dataset):
     folder = dataset(["clear primary"] * 3, test=2, additional=11)
-    catalogue, problems = read_catalogue(folder)
+    catalogue, problems = scan_dataset(folder)
     files = {str(path.relative_to(folder)) for path in folder.rglob("*.jpg")}
     assert set(catalogue["path"]) == files
     assert [path.rpartition("/")[2] for path in catalogue["path"]] == list(
@@ -151,18 +151,18 @@ def test_catalogue_without_unlabelled_folders(dataset):
     folder = dataset()
     (folder / "test-jpg").rmdir()
     (folder / "test-jpg-additional").rmdir()
-    assert read_catalogue(folder)[0]["labelled"].all()
+    assert scan_dataset(folder)[0]["labelled"].all()
 
 
 def test_row_without_weather_is_kept_and_said(dataset):
-    catalogue, problems = read_catalogue(dataset(["clear", "water"]))
+    catalogue, problems = scan_dataset(dataset(["clear", "water"]))
     assert list(catalogue["tags"]) == ["clear", "water"]
     assert [(p.file, p.problem) for p in problems] == [("train_1", "no weather label")]
     assert problems[0].action.startswith("kept")
 
 
 def test_repeated_tag_is_counted_once_and_said(dataset):
-    catalogue, problems = read_catalogue(dataset(["clear primary clear road primary"]))
+    catalogue, problems = scan_dataset(dataset(["clear primary clear road primary"]))
     assert list(catalogue["tags"]) == ["clear primary road"]
     assert problems == [Problem("train_0", "a tag is repeated", "counted once")]
 
@@ -172,7 +172,7 @@ def test_repeated_tag_is_counted_once_and_said(dataset):
     [("clear haze", "more than one weather label"), ("cloudy road", "cloudy, with land labels")],
 )
 def test_odd_labels_are_kept_and_said(dataset, tags, problem):
-    catalogue, problems = read_catalogue(dataset([tags]))
+    catalogue, problems = scan_dataset(dataset([tags]))
     assert list(catalogue["tags"]) == [tags]
     assert problems == [Problem("train_0", problem, "kept as it is")]
 
@@ -180,7 +180,7 @@ def test_odd_labels_are_kept_and_said(dataset, tags, problem):
 def test_labels_and_chips_without_each_other_are_left_out(dataset):
     folder = dataset(["clear"] * 3)
     write_labels(folder, "train_2,clear", "train_7,haze", "train_0,cloudy")
-    catalogue, problems = read_catalogue(folder)
+    catalogue, problems = scan_dataset(folder)
     assert list(catalogue["chip"]) == ["train_2", "train_0"]
     assert list(catalogue["tags"]) == ["clear", "cloudy"]
     assert problems == [
@@ -192,7 +192,7 @@ def test_labels_and_chips_without_each_other_are_left_out(dataset):
 def test_row_with_no_tag_is_kept_as_one_without_weather(dataset):
     folder = dataset(["clear"] * 3)
     write_labels(folder, "train_0,clear", "train_1", "train_2,")
-    catalogue, problems = read_catalogue(folder)
+    catalogue, problems = scan_dataset(folder)
     assert list(catalogue["tags"]) == ["clear", "", ""]
     assert {p.file for p in problems} == {"train_1", "train_2"}
 
@@ -202,12 +202,12 @@ def test_labels_file_saved_by_a_spreadsheet_reads(dataset, newline):
     folder = dataset(["clear"])
     text = newline.join(["image_name,tags", '"train_0"," clear  primary "', ""])
     (folder / "train_v2.csv").write_bytes(text.encode("utf-8-sig"))
-    assert list(read_catalogue(folder)[0]["tags"]) == ["clear primary"]
+    assert list(scan_dataset(folder)[0]["tags"]) == ["clear primary"]
 
 
 def test_missing_folder_names_it_and_the_cure(tmp_path):
     with pytest.raises(DataError, match="no such folder; point DATA at") as raised:
-        read_catalogue(tmp_path / "absent")
+        scan_dataset(tmp_path / "absent")
     assert str(tmp_path / "absent") in str(raised.value)
 
 
@@ -215,7 +215,7 @@ def test_missing_labels_file_names_it_and_the_cure(dataset):
     folder = dataset()
     (folder / "train_v2.csv").unlink()
     with pytest.raises(DataError, match=r"train_v2\.csv: no labels file; copy train_v2\.csv from"):
-        read_catalogue(folder)
+        scan_dataset(folder)
 
 
 def test_no_labelled_chip_names_the_folder_and_the_cure(dataset):
@@ -223,7 +223,7 @@ def test_no_labelled_chip_names_the_folder_and_the_cure(dataset):
     for path in (folder / "train-jpg").iterdir():
         path.unlink()
     with pytest.raises(DataError, match="not one of the 2 labelled chips found; unpack") as raised:
-        read_catalogue(folder)
+        scan_dataset(folder)
     assert str(folder / "train-jpg") in str(raised.value)
 
 
@@ -231,7 +231,7 @@ def test_missing_column_is_named_beside_those_found(dataset):
     folder = dataset()
     write_labels(folder, "train_0,clear", header="image_name,labels")
     with pytest.raises(DataError, match=r"no column 'tags' \(found: image_name, labels\)"):
-        read_catalogue(folder)
+        scan_dataset(folder)
 
 
 def test_unknown_tag_is_named_with_line_and_suggestion(dataset):
@@ -239,21 +239,21 @@ def test_unknown_tag_is_named_with_line_and_suggestion(dataset):
     write_labels(folder, "train_0,clear", "train_1,clear primery")
     expected = r"train_v2\.csv, line 3: unknown tag 'primery'; did you mean 'primary'\?"
     with pytest.raises(DataError, match=expected):
-        read_catalogue(folder)
+        scan_dataset(folder)
 
 
 def test_line_of_unknown_tag_counts_blank_lines(dataset):
     folder = dataset()
     write_labels(folder, "", "train_0,clear", "", "train_1,clear primery")
     with pytest.raises(DataError, match="line 5"):
-        read_catalogue(folder)
+        scan_dataset(folder)
 
 
 def test_chip_listed_twice_is_an_error(dataset):
     folder = dataset()
     write_labels(folder, "train_0,clear", "train_1,haze", "train_0,haze")
     with pytest.raises(DataError, match="train_0 is listed twice; keep one"):
-        read_catalogue(folder)
+        scan_dataset(folder)
 
 
 @pytest.mark.parametrize(
@@ -265,25 +265,25 @@ def test_labels_file_that_is_no_table_is_an_error(dataset, content):
     folder = dataset()
     (folder / "train_v2.csv").write_bytes(content)
     with pytest.raises(DataError, match=r"train_v2\.csv: not a CSV table"):
-        read_catalogue(folder)
+        scan_dataset(folder)
 
 
 def test_tags_parted_by_commas_are_an_error_about_the_table(dataset):
     folder = dataset(["clear primary"])
     write_labels(folder, "train_0,clear,primary")
     with pytest.raises(DataError, match=r"train_v2\.csv"):
-        read_catalogue(folder)
+        scan_dataset(folder)
 
 
 def test_labels_file_without_rows_is_an_error_about_the_table(dataset):
     folder = dataset(["clear primary"])
     write_labels(folder)
     with pytest.raises(DataError, match=r"train_v2\.csv"):
-        read_catalogue(folder)
+        scan_dataset(folder)
 
 
 def test_real_sample_is_complete(sample):
-    catalogue, problems = read_catalogue(sample)
+    catalogue, problems = scan_dataset(sample)
     submission = pd.read_csv(sample / "sample_submission_v2.csv")
     assert catalogue["labelled"].sum() == 700
     assert set(catalogue["chip"][~catalogue["labelled"]]) == set(submission["image_name"])

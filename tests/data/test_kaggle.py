@@ -18,7 +18,7 @@ import py7zr
 import pytest
 
 from planet_lib.data import kaggle
-from planet_lib.data.catalogue import JPEG_FOLDERS, read_catalogue
+from planet_lib.data.catalogue import JPEG_FOLDERS, scan_dataset
 from planet_lib.data.kaggle import COMPETITION, SUBMISSION_FILE, fetch_competition, unpack_dataset
 from planet_lib.errors import DataError
 
@@ -106,7 +106,7 @@ def test_every_form_gives_the_same_data_set(chips, source, tmp_path, put):
     folder = unpack_dataset(source, tmp_path / "target")
     assert folder == tmp_path / "target"
     assert contents(folder) == contents(chips)
-    assert read_catalogue(folder)[0].equals(read_catalogue(chips)[0])
+    assert scan_dataset(folder)[0].equals(scan_dataset(chips)[0])
     assert sorted(source.rglob("*")) == before
     assert snapshot(unpack_dataset(source, tmp_path / "again")) == snapshot(folder)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from planet_lib.data.catalogue import read_catalogue
+from planet_lib.data.catalogue import scan_dataset
 from planet_lib.data.labels import INDEX, LABELS, decode_labels, encode_tags
 from planet_lib.data.splits import SPLITS, split_chips
 from planet_lib.errors import DataError
@@ -85,6 +85,6 @@ def test_too_few_chips_are_an_error(chips):
 
 
 def test_mines_of_the_real_sample_are_in_every_split(sample):
-    encoded = encode_tags(read_catalogue(sample)[0].query("labelled")["tags"])
+    encoded = encode_tags(scan_dataset(sample)[0].query("labelled")["tags"])
     splits = split_chips(encoded, seed=2018)
     assert set(splits[encoded[:, INDEX["artisinal_mine"]] == 1]) == set(SPLITS)
