@@ -1,4 +1,4 @@
-"""Fill the chip store of a run: decode chips and split them."""
+"""Decode a data set into the chip store of a run, and split it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -45,18 +45,18 @@ def store_chips(
         A data set in Kaggle's layout.
     run_dir : Path
     source : str
-        What the pages call the data.
+        Name of the data on the pages.
     seed : int
-        Of the split.
+        Seed of the split.
     keep_neighbours : bool
-        Whether chips that adjoin in their scene come into the same split.
+        Whether chips that adjoin in their scene are kept in the same split.
     allow_left_out : bool
-        Go on where more than 1 % of the chips cannot be read.
+        Whether to continue if more than 1 % of the chips cannot be read.
 
     Raises
     ------
     DataError
-        The data set is unusable, or more than 1 % of its chips are.
+        The data set cannot be used, or more than 1 % of its chips cannot.
     """
     catalogue, problems = scan_dataset(folder)
     raw = run_dir / "data" / "raw.npy"
@@ -119,7 +119,7 @@ def decode_chips(
     digests : list of str or None, length N
         SHA-256 of each file; None where it could not be read.
     unreadable : dict of DataError
-        By row, why not.
+        The reason for each unreadable row.
     """
     digests: list[str | None] = [None] * len(paths)
     unreadable: dict[int, DataError] = {}
@@ -169,7 +169,7 @@ def _list_unreadable(
         first = unreadable[min(unreadable)]
         raise DataError(
             f"{folder}: {len(unreadable)} of {len(catalogue)} chips cannot be used, more than "
-            f"{MAX_LEFT_OUT:.0%}; the first: {first}; mend them, or set allow_left_out: true"
+            f"{MAX_LEFT_OUT:.0%}; the first: {first}; repair them, or set allow_left_out: true"
         )
     return [
         Problem(

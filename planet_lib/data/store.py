@@ -1,7 +1,7 @@
 """The chip store of a run: decoded chips and their haze-free copies as memory-mapped arrays.
 
-``data/chips.csv`` has one row for each row of ``data/raw.npy`` and ``data/dehazed.npy``; each
-array has a manifest beside it, which later stages depend on.
+``data/chips.csv`` has one row for each row of ``data/raw.npy`` and ``data/dehazed.npy``. Next to
+each array is its manifest, on which later stages depend.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ AGREEMENT = "data/agreement.csv"
 
 
 def discard_changed_stores(run_dir: Path) -> list[Path]:
-    """Remove the stores that are half-written or were changed by someone; return their files."""
+    """Remove stores that are incomplete or were modified after writing; return their files."""
     discarded = []
     for name in ("raw", "dehazed"):
         path = run_dir / "data" / f"{name}.npy"
@@ -57,7 +57,7 @@ def open_store(run_dir: Path, name: str) -> np.ndarray:
 
 
 class ChannelStack:
-    """Several stores read as one, whose rows have the channels of all.
+    """Several stores read as one with the channels of all.
 
     Parameters
     ----------
@@ -77,17 +77,17 @@ class ChannelStack:
 
 
 def open_input(run_dir: Path, input_mode: str) -> np.ndarray | ChannelStack:
-    """Open what a network is shown: ``raw``, ``dehazed`` or ``both``.
+    """Open the input of a network: ``raw``, ``dehazed`` or ``both``.
 
     Returns
     -------
     memmap or ChannelStack of shape (N, 256, 256, C), uint8
-        Red, green and blue of each store of `INPUTS`, so that C is 3 or 6.
+        RGB of each store of `INPUTS`: C is 3 or 6.
 
     Raises
     ------
     ValueError
-        No such input.
+        The input mode is unknown.
     StageError
         A store is not there yet, or damaged.
     """
@@ -103,14 +103,14 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Row i belongs to row i of the stores: ``chip``, ``path``, ``labelled``, ``tags`` and
+        Row i describes row i of the stores: ``chip``, ``path``, ``tiff``, ``labelled``, ``tags``,
         ``split`` (train, validation, test or unlabelled) and ``group`` (the same for chips that
-        hang together in their scene).
+        are connected by neighbours).
 
     Raises
     ------
     StageError
-        The catalogue is not there yet.
+        The catalogue does not exist yet.
     """
     path = run_dir / CATALOGUE
     if not path.exists():
@@ -121,7 +121,7 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
 
 
 def load_agreement(run_dir: Path) -> pd.DataFrame:
-    """Load how well each TIFF matches its JPEG; no rows where the data have no TIFF.
+    """Load how well each TIFF matches its JPEG; the table is empty if there are no TIFFs.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The store: rows aligned with the catalogue, manifests, unusable chips and a full disk."""
+"""The chip store: rows aligned with the catalogue, manifests, unusable chips and a full disk."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ from planet_lib.data.store import (
     open_store,
 )
 from planet_lib.errors import DataError, StageError
-from planet_lib.files import read_json, write_json
+from planet_lib.files import read_json
 from planet_lib.haze import remove_haze
 
 
@@ -79,30 +79,20 @@ def test_manifest_says_what_is_stored(stored_run):
     }
 
 
-def test_manifest_is_the_same_for_touched_and_copied_files(dataset, tmp_path):
+def test_manifest_changes_only_with_a_pixel_or_a_label(dataset, tmp_path, paint_chip, encode_chip):
     folder = dataset()
-    before = hash_data(folder, tmp_path / "run")
+    first = hash_data(folder, tmp_path / "run")
     for path in folder.rglob("*"):
         os.utime(path, (1, 1))
-    assert hash_data(folder, tmp_path / "run") == before
-    assert hash_data(shutil.copytree(folder, tmp_path / "copy"), tmp_path / "other") == before
-
-
-def test_manifest_changes_with_a_pixel(dataset, tmp_path, paint_chip, encode_chip):
-    folder = dataset()
-    before = hash_data(folder, tmp_path / "run")
+    assert hash_data(folder, tmp_path / "run") == first
+    assert hash_data(shutil.copytree(folder, tmp_path / "copy"), tmp_path / "other") == first
     chip = paint_chip("train_3")
     chip[100, 100] = 255 - chip[100, 100]
     (folder / "train-jpg" / "train_3.jpg").write_bytes(encode_chip(chip))
-    assert hash_data(folder, tmp_path / "run") != before
-
-
-def test_manifest_changes_with_a_label(dataset, tmp_path):
-    folder = dataset()
-    before = hash_data(folder, tmp_path / "run")
+    second = hash_data(folder, tmp_path / "run")
     labels = folder / "train_v2.csv"
     labels.write_text(labels.read_text().replace("haze", "clear", 1))
-    assert hash_data(folder, tmp_path / "run") != before
+    assert len({first, second, hash_data(folder, tmp_path / "run")}) == 3
 
 
 def test_rows_stay_aligned_after_leaving_chips_out(dataset, tmp_path):
@@ -202,8 +192,7 @@ def test_unknown_input_lists_the_allowed(stored_run):
 
 
 @pytest.mark.parametrize(
-    ("method", "clahe"),
-    [("boundary_constraint", False), ("dark_channel", False), ("pixelwise_dark_channel", True)],
+    ("method", "clahe"), [("boundary_constraint", False), ("pixelwise_dark_channel", True)]
 )
 def test_haze_free_rows_equal_the_method_chip_by_chip(stored_run, method, clahe):
     store_haze_free(stored_run, method=method, clahe=clahe)
@@ -224,56 +213,13 @@ def test_unknown_haze_method_leaves_no_manifest(stored_run):
     assert not (stored_run / "data" / "dehazed.json").exists()
 
 
-@pytest.mark.parametrize(
-    ("run", "command"), [("default", "'make report'"), ("amazon", "'make report NAME=amazon'")]
-)
-def test_what_is_not_there_yet_names_the_command(tmp_path, run, command):
-    run_dir = tmp_path / "runs" / run
-    for read in (
-        lambda: open_store(run_dir, "raw"),
-        lambda: load_catalogue(run_dir),
-        lambda: read_json(run_dir / "results" / "evaluate.json"),
-    ):
-        with pytest.raises(StageError, match=f"not there yet; run {command} first") as raised:
-            read()
-        assert str(run_dir) in str(raised.value)
-
-
-def test_command_names_the_run_below_the_last_runs_folder(tmp_path):
-    with pytest.raises(StageError, match="NAME=amazon"):
-        load_catalogue(tmp_path / "runs" / "mine" / "runs" / "amazon")
-
-
-def test_cut_store_is_an_error_that_names_it(stored_run):
+def test_cut_or_deleted_store_is_an_error_that_names_it(stored_run):
     os.truncate(stored_run / "data" / "raw.npy", 1000)
     with pytest.raises(StageError, match=r"raw\.npy"):
         open_store(stored_run, "raw")
-
-
-def test_store_deleted_beside_its_manifest_is_an_error_that_names_it(stored_run):
     (stored_run / "data" / "raw.npy").unlink()
     with pytest.raises(StageError, match=r"raw\.npy"):
         open_store(stored_run, "raw")
-
-
-def test_json_round_trip(tmp_path):
-    content = {"f2": 0.5, "labels": {"clear": None}, "runs": ["cnn-raw"]}
-    write_json(tmp_path / "new" / "a.json", content)
-    assert read_json(tmp_path / "new" / "a.json") == content
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.json"]
-
-
-def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
-    write_json(tmp_path / "a.json", {"old": 1})
-    with pytest.raises(TypeError):
-        write_json(tmp_path / "a.json", {"new": object()})
-    assert read_json(tmp_path / "a.json") == {"old": 1}
-
-
-def test_damaged_json_names_the_file_and_the_cure(tmp_path):
-    (tmp_path / "a.json").write_text('{"f2": ')
-    with pytest.raises(StageError, match=r"a\.json: damaged .*; delete it and run again"):
-        read_json(tmp_path / "a.json")
 
 
 def test_names_of_digits_stay_text(dataset, tmp_path):
@@ -379,7 +325,7 @@ def test_changed_or_half_written_store_is_discarded(stored_run, spoil):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+@pytest.mark.parametrize("share", [0.1, 0.9])
 def test_killed_while_decoding_and_run_again_gives_the_same_bytes(dataset, tmp_path, share):
     folder = dataset(["clear primary", "haze primary", "cloudy"] * 130)
     store_chips(folder, tmp_path / "undisturbed", source="made chips", seed=0)

@@ -252,9 +252,9 @@ def test_mapping_leads_from_the_old_name_to_the_new(tmp_path):
 UNUSABLE_MAPPINGS = {
     "header only": (b"old,new\n", "has no rows"),
     "other columns": (b"from,to\na.tif,b.tif\n", "no column 'old' .found: from, to."),
-    "short row": (b"old,new\na.tif\n", "line 2: '' is no name like"),
-    "path": (b"old,new\na.tif,../b.tif\n", "line 2: '../b.tif' is no name like file_0.tif"),
-    "twice": (b"old,new\na.tif,c.tif\nb.tif,c.tif\n", "line 3: c.tif stands twice in .* 'new'"),
+    "short row": (b"old,new\na.tif\n", "line 2: '' is not a name like"),
+    "path": (b"old,new\na.tif,../b.tif\n", "line 2: '../b.tif' is not a name like file_0.tif"),
+    "twice": (b"old,new\na.tif,c.tif\nb.tif,c.tif\n", "line 3: c.tif is repeated in .* 'new'"),
     "not text": (b"old,new\n\xff\xfe.tif,b.tif\n", "not a CSV table"),
 }
 
