@@ -12,7 +12,7 @@ import pandas as pd
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from planet_lib import haze
-from planet_lib.data.catalogue import read_catalogue
+from planet_lib.data.catalogue import scan_dataset
 from planet_lib.data.chips import read_chip
 from planet_lib.evaluation.haze_truth import (
     STRENGTHS,
@@ -40,7 +40,7 @@ def main() -> None:
     options = parser.parse_args()
     print_truth(options.chips, options.seed)
     if options.real:
-        catalogue = read_catalogue(options.real)[0]
+        catalogue = scan_dataset(options.real)[0]
         catalogue = catalogue[catalogue["labelled"]]
         chips = [read_chip(options.real / path) for path in catalogue["path"]]
         print_real(chips, catalogue["tags"].str.split().map(set).to_list())

@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image
 from scipy import stats
 
-from planet_lib.data.catalogue import COMPETITION_CHIPS, read_catalogue
+from planet_lib.data.catalogue import COMPETITION_CHIPS, scan_dataset
 from planet_lib.data.chips import CHIP_PX, read_chip
 from planet_lib.data.labels import WEATHER, decode_weather, encode_tags
 from planet_lib.data.neighbours import DIRECTIONS, find_neighbours, group_chips
@@ -71,7 +71,7 @@ def measure_synthetic(count: int, seeds: Sequence[int]) -> None:
 
 def read_chips(folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
     """Read all chips of a data set, and its catalogue."""
-    catalogue, _ = read_catalogue(folder)
+    catalogue, _ = scan_dataset(folder)
     return np.stack(list(map_over_cores(read_chip, folder / catalogue["path"]))), catalogue
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 
-from planet_lib.data.catalogue import read_catalogue
+from planet_lib.data.catalogue import scan_dataset
 from planet_lib.data.ingest import decode_chips
 from planet_lib.synthetic import write_dataset
 
@@ -21,7 +21,7 @@ ROUNDS = 5
 
 def measure(folder: Path) -> None:
     cv2.setNumThreads(1)
-    paths = [folder / path for path in read_catalogue(folder)[0]["path"]]
+    paths = [folder / path for path in scan_dataset(folder)[0]["path"]]
     loop, store = [], []
     for _ in range(ROUNDS):
         started = time.perf_counter()

@@ -40,7 +40,7 @@ MISTAKES = [
     (("report", "--name", ""), 1, "'' is no folder name"),
     (("report", "--data", "missing"), 1, "missing: no such folder; point DATA at"),
     (("report", "--data", "file"), 1, "file: no archive; give a folder"),
-    (("report", "--data", "empty"), 1, "empty/train_v2.csv: no labels file; copy"),
+    (("report", "--data", "empty"), 1, "empty: none of Kaggle's files, such as train_v2.csv"),
     (("store", "empty"), 2, "required: run_dir, --source, --seed"),
     (("store", "missing", "run", "--source", "s", "--seed", "1"), 1, "missing: no such folder"),
     (("store", "empty", "run", "--source", "s", "--seed", "x"), 2, "invalid int value: 'x'"),

@@ -1,7 +1,7 @@
-"""Memory-mapped arrays on disk: filled on all cores, never half, and stamped when they are whole.
+"""Memory-mapped arrays on disk: filled on all cores and stamped when they are complete.
 
-The blocks are written to the file, not to a map of it: that spares a page fault for every 4 KiB,
-and the file's time is that of the last write, so that a stamp of it can be trusted.
+Blocks are written to the file, not to a memory map of it. That saves a page fault for every 4 KiB,
+and it makes the file's modification time that of the last write, so that the stamp is reliable.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from planet_lib.files import map_over_cores, replace_file
 
-BLOCK_ROWS = 8  # that a thread fills before it writes them; chips of 1.5 MB stay in its cache
+BLOCK_ROWS = 8  # filled by a thread between two writes: 1.5 MB of chips stay in its cache
 
 
 def fill_array(
@@ -25,23 +25,23 @@ def fill_array(
     fill: Callable[[int, np.ndarray], None],
     description: str,
 ) -> str:
-    """Fill a new ``.npy`` file row by row, on all cores, memory flat, and stamp it.
+    """Fill a new ``.npy`` file row by row on all cores, in constant memory, and stamp it.
 
     Parameters
     ----------
     path : Path
-        A manifest of the same name with ``.json`` speaks of an earlier file and is removed.
+        The manifest of an earlier file, the same name with ``.json``, is removed.
     shape : tuple of int
     dtype : type
     fill : callable
-        Called with each row's number and the row, all of which it writes.
+        Called with the number of each row and the row, which it overwrites completely.
     description : str
-        Of the progress bar.
+        Text of the progress bar.
 
     Returns
     -------
     str
-        SHA-256 of the SHA-256 of each row, in hexadecimal digits: equal for equal rows.
+        Digest of the rows: the SHA-256 of their SHA-256 digests, in hexadecimal digits.
 
     Raises
     ------
@@ -72,9 +72,9 @@ def fill_array(
 
 
 def compact_array(path: Path, kept: np.ndarray) -> str:
-    """Keep some rows of a ``.npy`` file: those where `kept`, bool of shape (N,), is true.
+    """Keep only the rows of a ``.npy`` file where `kept`, bool of shape (N,), is true.
 
-    Returns the digest of the rows that are left, as `fill_array` does.
+    Returns the digest of the remaining rows, as `fill_array` does.
     """
     store = np.load(path, mmap_mode="r")
     digests = []
@@ -88,13 +88,13 @@ def compact_array(path: Path, kept: np.ndarray) -> str:
 
 
 def discard_array(path: Path) -> None:
-    """Remove a ``.npy`` file with its stamp and its manifest, the manifest first."""
+    """Remove the manifest of a ``.npy`` file, then its stamp and the file."""
     for left in (path.with_suffix(".json"), path.with_suffix(".stamp"), path):
         left.unlink(missing_ok=True)
 
 
-def is_as_written(path: Path) -> bool:
-    """Say whether a ``.npy`` file is whole and has not been written to since."""
+def is_unmodified(path: Path) -> bool:
+    """Tell whether a ``.npy`` file is complete and has not been written to since."""
     stamp = path.with_suffix(".stamp")
     return path.exists() and stamp.exists() and stamp.read_text() == _read_stamp(path)
 
@@ -119,7 +119,7 @@ def _write_rows(path: Path, offset: int, first: int, rows: np.ndarray) -> None:
 
 
 def _allocate_array(path: Path, shape: tuple[int, ...], dtype: type) -> int:
-    """Make an empty ``.npy`` file, or say at once that the disk is too full for it.
+    """Create an empty ``.npy`` file, or fail at once if the disk is too full for it.
 
     Returns the offset of its first row in bytes.
     """

@@ -1,4 +1,4 @@
-"""The catalogue of a data set in Kaggle's layout: which chips there are, and what is odd."""
+"""The catalogue of a data set in Kaggle's layout: its chips, and problems of its labels."""
 
 import warnings
 from collections.abc import Iterator
@@ -12,46 +12,46 @@ from planet_lib.data.tiff import read_file_mapping
 from planet_lib.errors import DataError, suggest
 
 LABELS_FILE = "train_v2.csv"
-LABELLED_FOLDER = "train-jpg"
-UNLABELLED_FOLDERS = ("test-jpg", "test-jpg-additional")
-LABELLED_TIFFS = "train-tif-v2"
-UNLABELLED_TIFFS = "test-tif-v2"
+JPEG_FOLDERS = ("train-jpg", "test-jpg", "test-jpg-additional")
+TIFF_FOLDERS = ("train-tif-v2", "test-tif-v2")
+LABELLED_FOLDERS = (JPEG_FOLDERS[0], TIFF_FOLDERS[0])
 MAPPING_FILE = "test_v2_file_mapping.csv"
 COMPETITION_CHIPS = {"labelled": 40_479, "unlabelled": 61_191}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing found in the data, for the exploration page."""
+    """A problem of one file or label, for the exploration page."""
 
     file: str
     problem: str
     action: str
 
 
-def read_catalogue(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
+def scan_dataset(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
     """List the chips of a data set without decoding them.
 
     Parameters
     ----------
     folder : Path
         Kaggle's layout: ``train_v2.csv``, ``train-jpg/`` and, where there, ``test-jpg/`` and
-        ``test-jpg-additional/``; also, or in their place, ``train-tif-v2/`` and ``test-tif-v2/``
+        ``test-jpg-additional/``; in addition, or instead, ``train-tif-v2/`` and ``test-tif-v2/``
         with ``test_v2_file_mapping.csv``.
 
     Returns
     -------
     catalogue : DataFrame
-        One row a chip: ``chip`` (file name without its ending), ``path`` (of the JPEG, or of the
-        TIFF where there is none, relative to `folder`), ``tiff`` (of the TIFF, empty where there is
-        none), ``labelled`` (bool), ``tags`` (str, each tag once, empty if unlabelled).
+        One row per chip: ``chip`` (file name without suffix), ``path`` (of the JPEG, or of the TIFF
+        if there is no JPEG, relative to `folder`), ``tiff`` (path of the TIFF, or empty),
+        ``labelled`` (bool), ``tags`` (str, each tag once, empty if unlabelled).
     problems : list of Problem
-        What is odd about the labels; none of it stops the work.
+        Problems of the labels; none of them stops the work.
 
     Raises
     ------
     DataError
-        No such folder, no labels file, a column is missing, an unknown tag, no labelled chip.
+        The folder, the labels file, a column or every labelled chip is missing, or a tag is
+        unknown.
     """
     if not folder.is_dir():
         raise DataError(
@@ -61,17 +61,18 @@ def read_catalogue(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
     tiffs = _find_tiffs(folder)
     jpegs = {
         path.stem: f"{name}/{path.name}"
-        for name in (LABELLED_FOLDER, *UNLABELLED_FOLDERS)
+        for name in JPEG_FOLDERS
         for path in _list_chips(folder / name, "jpg")
     }
     pictures = tiffs | jpegs
-    for_training = (f"{LABELLED_FOLDER}/", f"{LABELLED_TIFFS}/")
-    files = {chip: path for chip, path in pictures.items() if path.startswith(for_training)}
+    files = {
+        chip: path for chip, path in pictures.items() if path.partition("/")[0] in LABELLED_FOLDERS
+    }
     present = labels["image_name"].isin(files.keys())
     if not present.any():
         raise DataError(
-            f"{folder / LABELLED_FOLDER}: not one of the {len(labels)} labelled chips found; "
-            f"unpack the competition's chips to {LABELLED_FOLDER}/"
+            f"{folder / JPEG_FOLDERS[0]}: not one of the {len(labels)} labelled chips found; "
+            f"unpack the competition's chips to {JPEG_FOLDERS[0]}/"
         )
     problems = [
         *_find_label_problems(labels),
@@ -102,12 +103,8 @@ def _list_chips(folder: Path, ending: str) -> list[Path]:
 
 
 def _find_tiffs(folder: Path) -> dict[str, str]:
-    """Find each chip's TIFF, relative to `folder`, under the name that its JPEG has."""
-    files = [
-        path
-        for name in (LABELLED_TIFFS, UNLABELLED_TIFFS)
-        for path in _list_chips(folder / name, "tif")
-    ]
+    """Map the name of each chip, as its JPEG has it, to its TIFF, relative to `folder`."""
+    files = [path for name in TIFF_FOLDERS for path in _list_chips(folder / name, "tif")]
     table = folder / MAPPING_FILE
     mapping = read_file_mapping(table) if files and table.exists() else {}
     found: dict[str, str] = {}
@@ -115,7 +112,7 @@ def _find_tiffs(folder: Path) -> dict[str, str]:
         chip = Path(mapping.get(path.name, path.name)).stem
         if chip in found:
             raise DataError(
-                f"{path}: is {chip} by {MAPPING_FILE}, and so is {found[chip]}; "
+                f"{path}: {MAPPING_FILE} maps it and {found[chip]} to {chip}; "
                 "remove the table if the files have been renamed"
             )
         found[chip] = f"{path.parent.name}/{path.name}"
@@ -135,7 +132,7 @@ def _read_labels(path: Path) -> pd.DataFrame:
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a CSV table ({str(error).strip()})") from None
     except pd.errors.ParserWarning:
-        raise DataError(f"{path}: a row has more than its two columns; quote or mend it") from None
+        raise DataError(f"{path}: a row has more than two columns; quote or correct it") from None
     for column in ("image_name", "tags"):
         if column not in labels:
             found = ", ".join(map(str, labels.columns))

@@ -1,4 +1,4 @@
-"""One chip: its size, and how to read it right."""
+"""Read a chip: its size and its colours."""
 
 from pathlib import Path
 
@@ -29,18 +29,18 @@ def read_file(path: Path) -> bytes:
 def decode_chip(data: bytes, path: Path, out: np.ndarray | None = None) -> np.ndarray:
     """Decode a chip as RGB.
 
-    Planet's JPEGs have four components and no Adobe marker: colours times black, inverted. OpenCV
-    and Pillow convert them within one level of this, where TensorFlow's decoder silently returns
-    black.
+    The competition's JPEGs have four components and no Adobe marker: inverted CMYK, where RGB is
+    the first three times the fourth. OpenCV and Pillow agree within one level; TensorFlow's decoder
+    silently returns black.
 
     Parameters
     ----------
     data : bytes
         The JPEG file.
     path : Path
-        Where it came from, for the errors.
+        The file's path, for error messages.
     out : ndarray of shape (256, 256, 3), uint8, optional
-        Where the chip is written to, rather than into an array of its own.
+        Array to write the chip to, instead of a new one.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def decode_chip(data: bytes, path: Path, out: np.ndarray | None = None) -> np.nd
     Raises
     ------
     DataError
-        No JPEG, truncated, or of another size or colour space.
+        The file is no JPEG, or truncated, or of another size or colour space.
     """
     try:
         height, width, colour_space, _ = simplejpeg.decode_jpeg_header(data)
@@ -58,7 +58,7 @@ def decode_chip(data: bytes, path: Path, out: np.ndarray | None = None) -> np.nd
             expected = f"expected {CHIP_PX} x {CHIP_PX}"
             raise DataError(f"{path}: {width} x {height} px, {expected}")
         if colour_space == "Gray":
-            raise DataError(f"{path}: a grey picture, expected one in colour")
+            raise DataError(f"{path}: a grey image, expected one in colour")
         if colour_space not in ("CMYK", "YCCK"):
             return simplejpeg.decode_jpeg(data, "RGB", buffer=out)
         inverted = simplejpeg.decode_jpeg(data, "CMYK")

@@ -1,4 +1,4 @@
-"""Fill the chip store of a run: decode chips and split them."""
+"""Decode a data set into the chip store of a run, and split it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,17 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
-from planet_lib.data.arrays import compact_array, discard_array, fill_array
-from planet_lib.data.catalogue import Problem, read_catalogue
+from planet_lib.data.arrays import compact_array, fill_array
+from planet_lib.data.catalogue import Problem, scan_dataset
 from planet_lib.data.chips import CHIP_PX, decode_chip, read_file
 from planet_lib.data.labels import encode_tags
 from planet_lib.data.neighbours import find_neighbours, group_chips
 from planet_lib.data.splits import split_chips
-from planet_lib.data.store import AGREEMENT, CATALOGUE, NEAR_INFRARED, PROBLEMS
+from planet_lib.data.store import AGREEMENT, CATALOGUE, PROBLEMS
 from planet_lib.data.tiff import Agreement, measure_agreement, read_tiff, stretch_to_visual
 from planet_lib.errors import DataError
-from planet_lib.files import write_json
+from planet_lib.files import map_over_cores, write_json
 
 MAX_LEFT_OUT = 0.01
 CHIP_SHAPE = (CHIP_PX, CHIP_PX, 3)
@@ -35,9 +36,8 @@ def store_chips(
     """Decode a data set into a run's chip store and split its labelled chips.
 
     Writes ``data/raw.npy`` (N, 256, 256, 3) uint8 RGB with its manifest ``data/raw.json``,
-    ``data/chips.csv`` and ``data/problems.csv``. Where there are TIFFs, also ``data/nir.npy``
-    (N, 256, 256) uint16, 0 where a chip has no usable one, and ``data/agreement.csv``, which says
-    how well each TIFF matches its JPEG.
+    ``data/chips.csv`` and ``data/problems.csv``. Where chips have a TIFF beside their JPEG, also
+    ``data/agreement.csv``, which says how well the two match.
 
     Parameters
     ----------
@@ -45,20 +45,20 @@ def store_chips(
         A data set in Kaggle's layout.
     run_dir : Path
     source : str
-        What the pages call the data.
+        Name of the data on the pages.
     seed : int
-        Of the split.
+        Seed of the split.
     keep_neighbours : bool
-        Whether chips that adjoin in their scene come into the same split.
+        Whether chips that adjoin in their scene are kept in the same split.
     allow_left_out : bool
-        Go on where more than 1 % of the chips cannot be read.
+        Whether to continue if more than 1 % of the chips cannot be read.
 
     Raises
     ------
     DataError
-        The data set is unusable, or more than 1 % of its chips are.
+        The data set cannot be used, or more than 1 % of its chips cannot.
     """
-    catalogue, problems = read_catalogue(folder)
+    catalogue, problems = scan_dataset(folder)
     raw = run_dir / "data" / "raw.npy"
     paths = [folder / path for path in catalogue["path"]]
     digests, unreadable, pixels = decode_chips(paths, raw)
@@ -78,9 +78,8 @@ def store_chips(
     )
     catalogue.to_csv(run_dir / CATALOGUE, index=False)
     (run_dir / AGREEMENT).unlink(missing_ok=True)
-    discard_array(run_dir / NEAR_INFRARED)
     if catalogue["tiff"].any():
-        problems += _store_near_infrared(folder, run_dir, catalogue)
+        problems += _compare_tiffs(folder, run_dir, catalogue)
     pd.DataFrame(problems, columns=list(Problem.__annotations__)).to_csv(
         run_dir / PROBLEMS, index=False
     )
@@ -122,7 +121,7 @@ def decode_chips(
     digests : list of str or None, length N
         SHA-256 of each file; None where it could not be read.
     unreadable : dict of DataError
-        By row, why not.
+        The reason for each unreadable row.
     pixels : str
         Digest of the array, as `planet_lib.data.arrays.fill_array` returns it.
     """
@@ -144,33 +143,26 @@ def decode_chips(
     return digests, unreadable, pixels
 
 
-def _store_near_infrared(folder: Path, run_dir: Path, catalogue: pd.DataFrame) -> list[Problem]:
+def _compare_tiffs(folder: Path, run_dir: Path, catalogue: pd.DataFrame) -> list[Problem]:
+    """Write how well TIFFs match the JPEGs beside them; return those that cannot be read."""
     chips = np.load(run_dir / "data" / "raw.npy", mmap_mode="r")
-    agreements: dict[int, Agreement] = {}
-    problems: dict[int, Problem] = {}
+    rows = np.flatnonzero((catalogue["tiff"] != "") & (catalogue["tiff"] != catalogue["path"]))
 
-    def decode(row: int, out: np.ndarray) -> None:
-        out[...] = 0
+    def compare(row: int) -> dict | Problem:
         tiff = catalogue["tiff"][row]
-        if not tiff:
-            return
         try:
-            bands = read_tiff(folder / tiff)
+            rgb = stretch_to_visual(read_tiff(folder / tiff))
         except DataError as error:
             reason = str(error).removeprefix(f"{folder / tiff}: ")
-            problems[row] = Problem(tiff, reason, "kept without near infrared")
-            return
-        out[...] = bands[..., 3]
-        if catalogue["path"][row] != tiff:
-            agreements[row] = measure_agreement(stretch_to_visual(bands), chips[row])
+            return Problem(tiff, reason, "not compared with its JPEG")
+        return {"chip": catalogue["chip"][row], **asdict(measure_agreement(rgb, chips[row]))}
 
-    shape = (len(catalogue), *CHIP_SHAPE[:2])
-    fill_array(run_dir / NEAR_INFRARED, shape, np.uint16, decode, "reading near infrared")
-    rows = sorted(agreements)
-    table = pd.DataFrame([asdict(agreements[row]) for row in rows])
-    table.insert(0, "chip", catalogue["chip"].iloc[rows].to_numpy())
-    table.to_csv(run_dir / AGREEMENT, index=False)
-    return [problems[row] for row in sorted(problems)]
+    done = map_over_cores(compare, rows)
+    compared = list(tqdm(done, "comparing TIFFs", len(rows), unit="chip", mininterval=2))
+    agreements = [found for found in compared if isinstance(found, dict)]
+    columns = ["chip", *Agreement.__annotations__]
+    pd.DataFrame(agreements, columns=columns).to_csv(run_dir / AGREEMENT, index=False)
+    return [found for found in compared if isinstance(found, Problem)]
 
 
 def _list_unreadable(
@@ -181,7 +173,7 @@ def _list_unreadable(
         first = unreadable[min(unreadable)]
         raise DataError(
             f"{folder}: {len(unreadable)} of {len(catalogue)} chips cannot be used, more than "
-            f"{MAX_LEFT_OUT:.0%}; the first: {first}; mend them, or set allow_left_out: true"
+            f"{MAX_LEFT_OUT:.0%}; the first: {first}; repair them, or set allow_left_out: true"
         )
     return [
         Problem(

@@ -1,4 +1,4 @@
-"""The 17 labels of a chip: their order, their encoding as rows of 0 and 1, and back."""
+"""The 17 labels of a chip: their order, and their encoding as rows of 0 and 1."""
 
 from collections.abc import Iterable
 
@@ -33,7 +33,7 @@ def encode_tags(tags: Iterable[str]) -> np.ndarray:
     Parameters
     ----------
     tags : iterable of str, length N
-        One string a chip, such as ``"clear primary water"``. A repeated tag counts once.
+        One string per chip, such as ``"clear primary water"``. A repeated tag counts once.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def encode_tags(tags: Iterable[str]) -> np.ndarray:
     Raises
     ------
     DataError
-        A tag is none of the 17; the message suggests the nearest.
+        A tag is not one of the 17; the message suggests the closest one.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def encode_tags(tags: Iterable[str]) -> np.ndarray:
 
 
 def decode_labels(encoded: np.ndarray) -> list[str]:
-    """Write rows of 0 and 1 as space-separated tags, the inverse of `encode_tags`.
+    """Decode rows of 0 and 1 to space-separated tags, the inverse of `encode_tags`.
 
     Parameters
     ----------

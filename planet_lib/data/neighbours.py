@@ -1,4 +1,4 @@
-"""Chips that adjoin in the scene they were cut from, found by their borders alone."""
+"""Find chips that adjoin in the scene they were cut from, by their borders alone."""
 
 import numpy as np
 import pandas as pd
@@ -8,43 +8,43 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
 DIRECTIONS = ("right", "below")
-SEAM_PX = 8  # JPEG's blocks meet inside a chip as chips meet in a scene
-WAVES = 32  # of the 256 a border has; faster ones hold more compression noise than ground
+SEAM_PX = 8  # JPEG blocks meet inside a chip as chips meet in a scene
+WAVES = 32  # lowest frequencies of 256: higher ones hold more compression noise than ground
 SLOW_WAVES = 4  # level and slope of a border, which unrelated chips can share
-# Chosen on synthetic scenes of a seed that the benchmark leaves out, and on seams in real chips.
+# Chosen on halves of real chips and on synthetic scenes with a seed that the benchmark lacks.
 MAX_MISMATCH = 1.25
 MAX_RATIO = 0.85
 MIN_CORRELATION = 0.3
-ROUNDING = 12**-0.5  # standard deviation of the error of whole levels
+ROUNDING = 12**-0.5  # standard deviation of the rounding error of integer levels
 SMALLEST_DISTANCE = ROUNDING * (2 * 3 * WAVES) ** 0.5
 
 
 def find_neighbours(chips: np.ndarray) -> pd.DataFrame:
     """Find the pairs of chips that continue each other at a common border.
 
-    A border is described by the slowest waves along it (discrete cosine transform, each colour).
-    Two chips adjoin where each border is the other's nearest, and clearly nearer than the
-    runner-up; where the fine structure of the two is alike; and where the step from one to the
-    other is hardly larger than the steps between JPEG's blocks inside the two chips. Smooth
-    borders, as of cloud or open water, have too little structure to tell and are left alone.
+    A border is described by its lowest frequencies (discrete cosine transform of each colour).
+    Two chips adjoin if each border is the other's nearest neighbour and clearly nearer than the
+    second nearest, if the fine structure of the two borders correlates, and if the step from one
+    to the other is hardly larger than the steps between JPEG blocks inside the two chips. Smooth
+    borders, such as those of cloud or open water, have too little structure and are not matched.
 
     Parameters
     ----------
     chips : ndarray of shape (N, 256, 256, 3), uint8
-        RGB; a memory-mapped store is read once, a chip at a time.
+        RGB. A memory-mapped store is read once, one chip at a time.
 
     Returns
     -------
     DataFrame
-        One row a pair: ``first`` and ``second`` (rows of `chips`), ``direction`` (where the second
-        lies from the first, one of `DIRECTIONS`), ``ratio`` (distance of the two borders over that
-        to the runner-up), ``correlation`` (of their fine structure), ``mismatch`` (root mean
-        square step across the border over that across the blocks inside). A chip has at most one
-        neighbour on each side.
+        One row per pair: ``first`` and ``second`` (rows of `chips`), ``direction`` (of the second
+        from the first, one of `DIRECTIONS`), ``ratio`` (distance of the two borders divided by the
+        distance to the second nearest), ``correlation`` (of their fine structure), ``mismatch``
+        (root mean square step across the border divided by that across block seams inside the
+        chips). A chip has at most one neighbour on each side.
 
     Notes
     -----
-    A chip that is there twice is its own runner-up: neither copy gets a neighbour.
+    A duplicate of a chip is as near as the chip itself, so neither of the two gets a neighbour.
     """
     borders, steps = _cut_borders(chips)
     pairs = [
@@ -58,19 +58,19 @@ def find_neighbours(chips: np.ndarray) -> pd.DataFrame:
 
 
 def group_chips(neighbours: pd.DataFrame, chips: int) -> np.ndarray:
-    """Number the groups of chips that hang together.
+    """Number the groups of chips that are connected by neighbours.
 
     Parameters
     ----------
     neighbours : DataFrame
-        Of `find_neighbours`.
+        The table of `find_neighbours`.
     chips : int
-        How many there are.
+        Number of chips.
 
     Returns
     -------
     ndarray of shape (chips,), int32
-        Group of each chip, from 0 on; a chip without neighbours is a group of its own.
+        Group of each chip, from 0; a chip without neighbours is a group of its own.
 
     Examples
     --------
@@ -83,13 +83,13 @@ def group_chips(neighbours: pd.DataFrame, chips: int) -> np.ndarray:
 
 
 def _cut_borders(chips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut the right, left, lower and upper border of each chip, and measure the steps beside them.
+    """Cut the right, left, lower and upper border of each chip, and measure the step next to each.
 
     Returns
     -------
     borders : ndarray of shape (4, N, 256, 3), uint8
     steps : ndarray of shape (4, N), float32
-        Across the seam of the outermost blocks.
+        Root mean square step across the seam between the two outermost blocks.
     """
     borders = np.empty((4, len(chips), *chips.shape[2:]), np.uint8)
     steps = np.empty((4, len(chips)), np.float32)
@@ -111,7 +111,7 @@ def _match_borders(
 ) -> pd.DataFrame:
     """Match the borders of all chips with the opposite borders of all chips."""
     waves, other_waves = _describe_borders(borders), _describe_borders(others)
-    first = np.arange(len(borders) if len(borders) > 2 else 0)  # two have no runner-up
+    first = np.arange(len(borders) if len(borders) > 2 else 0)  # of two, none is second nearest
     second, ratio = _find_nearest(waves, other_waves, first)
     correlation = _correlate_details(waves[first], other_waves[second])
     likely = (ratio < MAX_RATIO) & (correlation > MIN_CORRELATION)
@@ -135,7 +135,7 @@ def _match_borders(
 
 
 def _describe_borders(borders: np.ndarray) -> np.ndarray:
-    """Describe borders by their slowest waves, shape (N, 3 * WAVES), float32."""
+    """Describe borders by their lowest frequencies, shape (N, 3 * WAVES), float32."""
     waves = dct(np.eye(borders.shape[1], dtype=np.float32), axis=0, norm="ortho")[:WAVES]
     return (waves @ borders.astype(np.float32)).reshape(len(borders), 3 * WAVES)
 
@@ -143,7 +143,7 @@ def _describe_borders(borders: np.ndarray) -> np.ndarray:
 def _find_nearest(
     waves: np.ndarray, other_waves: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the nearest border of another chip, and its distance over that to the runner-up."""
+    """Find the nearest border of another chip, and its distance over that to the second nearest."""
     if not rows.size:
         return rows, np.zeros(0)
     search = NearestNeighbors(n_neighbors=3, algorithm="brute").fit(other_waves)
@@ -151,12 +151,12 @@ def _find_nearest(
     others = found != rows[:, None]
     others[others.all(axis=1), 2] = False
     found, distances = found[others].reshape(-1, 2), distances[others].reshape(-1, 2)
-    nearest, runner_up = np.maximum(distances, SMALLEST_DISTANCE).T
-    return found[:, 0], nearest / runner_up
+    nearest, second_nearest = np.maximum(distances, SMALLEST_DISTANCE).T
+    return found[:, 0], nearest / second_nearest
 
 
 def _correlate_details(waves: np.ndarray, other_waves: np.ndarray) -> np.ndarray:
-    """Correlate borders without their slow waves, all colours at once."""
+    """Correlate borders without their lowest frequencies, all colours together."""
     details, other_details = (part[:, 3 * SLOW_WAVES :] for part in (waves, other_waves))
     norms = np.linalg.norm(details, axis=1) * np.linalg.norm(other_details, axis=1)
     return (details * other_details).sum(axis=1) / np.maximum(norms, ROUNDING)

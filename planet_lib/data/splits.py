@@ -1,4 +1,4 @@
-"""Train, validation and test splits that share out every label set."""
+"""Train, validation and test splits, stratified over label sets."""
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -7,14 +7,14 @@ from planet_lib.data.labels import decode_labels
 from planet_lib.errors import DataError
 
 SPLITS = ("train", "validation", "test")
-FOLDS = 5  # one for test, one for validation, three to train
+FOLDS = 5  # one for test, one for validation, three for training
 
 
 def split_chips(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
-    """Share chips out to 60 % train, 20 % validation and 20 % test, stratified over label sets.
+    """Split chips into 60 % train, 20 % validation and 20 % test, stratified over label sets.
 
-    A label set of fewer than five chips joins the stratum of its rarest label, so that rare
-    labels are shared out too.
+    Label sets of fewer than five chips are merged into strata of their rarest label, so that rare
+    labels are in every split too.
 
     Parameters
     ----------
@@ -22,8 +22,8 @@ def split_chips(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = N
         Labels as 0 and 1.
     seed : int
     groups : ndarray of shape (N,), int, optional
-        Group of each chip, as of `planet_lib.data.neighbours.group_chips`; chips of one group
-        come into the same split, so that the shares hold only nearly.
+        Group of each chip, as from `planet_lib.data.neighbours.group_chips`. Chips of one group
+        are in the same split, so that the shares are approximate.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def split_chips(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = N
 
 
 def assign_folds(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
-    """Share chips out to five folds, stratified over label sets as `split_chips` does.
+    """Assign chips to five folds, stratified over label sets as in `split_chips`.
 
     Parameters
     ----------

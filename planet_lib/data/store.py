@@ -1,7 +1,7 @@
 """The chip store of a run: decoded chips and their haze-free copies as memory-mapped arrays.
 
-``data/chips.csv`` has one row for each row of ``data/raw.npy`` and ``data/dehazed.npy``; each
-array has a manifest beside it, which later stages depend on.
+``data/chips.csv`` has one row for each row of ``data/raw.npy`` and ``data/dehazed.npy``. Next to
+each array is its manifest, on which later stages depend.
 """
 
 from collections.abc import Sequence
@@ -11,26 +11,24 @@ import numpy as np
 import pandas as pd
 
 from planet_lib.config import INPUTS
-from planet_lib.data.arrays import discard_array, is_as_written
+from planet_lib.data.arrays import discard_array, is_unmodified
 from planet_lib.errors import StageError
 from planet_lib.files import suggest_stage
 
 CATALOGUE = "data/chips.csv"
 PROBLEMS = "data/problems.csv"
 AGREEMENT = "data/agreement.csv"
-NEAR_INFRARED = "data/nir.npy"
 
 
 def discard_changed_stores(run_dir: Path) -> list[Path]:
-    """Remove the stores that are half-written or were changed by someone; return their files."""
+    """Remove stores that are incomplete or were modified after writing; return their files."""
     discarded = []
-    for name, parts in (("raw", ("raw", "nir")), ("dehazed", ("dehazed",))):
-        arrays = [run_dir / "data" / f"{part}.npy" for part in parts]
-        arrays = [path for path in arrays if path.exists() or path.with_suffix(".stamp").exists()]
-        changed = [path for path in arrays if not is_as_written(path)]
-        if changed:
-            discard_array(run_dir / "data" / f"{name}.npy")
-        discarded += changed
+    for name in ("raw", "dehazed"):
+        path = run_dir / "data" / f"{name}.npy"
+        exists = path.exists() or path.with_suffix(".stamp").exists()
+        if exists and not is_unmodified(path):
+            discard_array(path)
+            discarded.append(path)
     return discarded
 
 
@@ -58,8 +56,8 @@ def open_store(run_dir: Path, name: str) -> np.ndarray:
         ) from None
 
 
-class SideBySide:
-    """Several stores read as one, whose rows have the channels of all.
+class ChannelStack:
+    """Several stores read as one with the channels of all.
 
     Parameters
     ----------
@@ -78,25 +76,25 @@ class SideBySide:
         return np.concatenate([store[row] for store in self.stores], axis=-1)
 
 
-def open_input(run_dir: Path, input_mode: str) -> np.ndarray | SideBySide:
-    """Open what a network is shown: ``raw``, ``dehazed`` or ``both``.
+def open_input(run_dir: Path, input_mode: str) -> np.ndarray | ChannelStack:
+    """Open the input of a network: ``raw``, ``dehazed`` or ``both``.
 
     Returns
     -------
-    memmap or SideBySide of shape (N, 256, 256, C), uint8
-        Red, green and blue of each store of `INPUTS`, so that C is 3 or 6.
+    memmap or ChannelStack of shape (N, 256, 256, C), uint8
+        RGB of each store of `INPUTS`: C is 3 or 6.
 
     Raises
     ------
     ValueError
-        No such input.
+        The input mode is unknown.
     StageError
         A store is not there yet, or damaged.
     """
     if input_mode not in INPUTS:
         raise ValueError(f"input_mode is {input_mode!r}; allowed: {', '.join(INPUTS)}")
     stores = [open_store(run_dir, name) for name in INPUTS[input_mode]]
-    return stores[0] if len(stores) == 1 else SideBySide(stores)
+    return stores[0] if len(stores) == 1 else ChannelStack(stores)
 
 
 def load_catalogue(run_dir: Path) -> pd.DataFrame:
@@ -105,14 +103,14 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Row i belongs to row i of the stores: ``chip``, ``path``, ``labelled``, ``tags`` and
+        Row i describes row i of the stores: ``chip``, ``path``, ``tiff``, ``labelled``, ``tags``,
         ``split`` (train, validation, test or unlabelled) and ``group`` (the same for chips that
-        hang together in their scene).
+        are connected by neighbours).
 
     Raises
     ------
     StageError
-        The catalogue is not there yet.
+        The catalogue does not exist yet.
     """
     path = run_dir / CATALOGUE
     if not path.exists():
@@ -123,7 +121,7 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
 
 
 def load_agreement(run_dir: Path) -> pd.DataFrame:
-    """Load how well each TIFF matches its JPEG; no rows where the data have no TIFF.
+    """Load how well each TIFF matches its JPEG; the table is empty if there are no TIFFs.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The competition's TIFF chips: four bands of radiance, and how they compare with the JPEGs."""
+"""Read the competition's TIFF chips, with four bands of radiance, and compare them with JPEGs."""
 
 import csv
 import re
@@ -16,19 +16,19 @@ from planet_lib.data.chips import CHIP_PX
 from planet_lib.errors import DataError
 
 FILE_BANDS = ("blue", "green", "red", "near infrared")
-RED_GREEN_BLUE_NIR = (3, 2, 1, 4)  # as the file numbers them
-MAX_BLOCK_PX = 1024  # the decoder allocates whole tiles, whatever size the header claims
+RED_GREEN_BLUE = (3, 2, 1)  # as the file numbers them
+MAX_BLOCK_PX = 1024  # the decoder allocates a whole tile of the size that the header claims
 MAX_SHIFT_PX = CHIP_PX // 4  # so that more than half of two chips overlaps
 TIFF_NAME = re.compile(r"[\w-]+\.tif")
 
-# Red, green, blue. The TIFFs' moments, in digital numbers, are those that a public solution
-# normalises train-tif-v2 with; the JPEGs' are measured on 700 of train-jpg, in levels.
+# Red, green, blue. The TIFFs' moments, in digital numbers, are those with which a public solution
+# normalises train-tif-v2; the JPEGs' moments were measured on 700 chips of train-jpg.
 TIFF_MEAN_DN = np.array([3075, 4271, 4989], dtype=np.float32)
 TIFF_STD_DN = np.array([797, 710, 789], dtype=np.float32)
 JPEG_MEAN = np.array([79.8, 87.4, 76.6], dtype=np.float32)
 JPEG_STD = np.array([42.0, 35.8, 34.2], dtype=np.float32)
 
-# The warnings' filters belong to the whole process: one thread at a time may change them.
+# Warning filters are global: only one thread at a time may change them.
 _opening = threading.Lock()
 
 
@@ -36,13 +36,12 @@ _opening = threading.Lock()
 class Agreement:
     """How well a chip's TIFF and JPEG match.
 
-    Correlations are Pearson's, of the pictures in gray: -1 to 1, nan where one of them has a
-    single colour and nothing can be compared.
+    Pearson's correlation of the grey images: -1 to 1, or nan if one of them is constant.
     """
 
-    correlation: float  # of the pictures as they are
-    shift_px: tuple[int, int]  # how far the JPEG's content lies below and right of the TIFF's
-    shifted_correlation: float  # of the overlap once this shift is undone
+    correlation: float  # without a shift
+    shift_px: tuple[int, int]  # of the JPEG's content from the TIFF's, down and right
+    shifted_correlation: float  # of the overlap after undoing the shift
 
 
 def read_tiff(path: Path) -> np.ndarray:
@@ -55,9 +54,9 @@ def read_tiff(path: Path) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (256, 256, 4), uint16
-        Red, green, blue, near infrared, in digital numbers: at-sensor radiance in hundredths of
-        W / (m² sr µm), some thousands for land, 0 for no data.
+    ndarray of shape (256, 256, 3), uint16
+        RGB in digital numbers: at-sensor radiance in hundredths of W / (m² sr µm), some thousands
+        for land, 0 for no data.
 
     Raises
     ------
@@ -67,70 +66,45 @@ def read_tiff(path: Path) -> np.ndarray:
     if not path.exists():
         raise DataError(f"{path}: no such file")
     try:
-        # Without EMPTY_DIR every chip's folder is listed, in search of files that belong to it.
+        # Without EMPTY_DIR, GDAL lists the folder of each chip in search of related files.
         with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), _open_tiff(path) as source:
             _check_header(path, source)
-            bands = source.read(RED_GREEN_BLUE_NIR)
+            bands = source.read(RED_GREEN_BLUE)
     except RasterioIOError as error:
         reason = str(error.__cause__ or error).replace(str(path), path.name)
         raise DataError(f"{path}: cannot be decoded ({reason})") from None
     if not bands.any():
-        raise DataError(f"{path}: every value is 0, as an interrupted copy leaves it")
+        raise DataError(f"{path}: every value is 0, as after an interrupted copy")
     return np.moveaxis(bands, 0, -1)
 
 
 def stretch_to_visual(bands: np.ndarray) -> np.ndarray:
     """Stretch a TIFF chip to the brightness and contrast of the competition's JPEGs.
 
-    The stretch is linear and the same for every chip, so that brightness stays comparable: it
-    takes the mean and standard deviation of all TIFFs to those of all JPEGs, band by band. Black
-    is then 1561, 2538 and 3222 (red, green, blue), white 6400, 7595 and 9105. Planet stretches
-    its visual product scene by scene and not linearly, so single chips differ from their JPEG.
+    The stretch is linear and the same for every chip, so that brightness stays comparable. It maps
+    the mean and standard deviation of all TIFFs to those of all JPEGs, band by band. Black is then
+    1561, 2538 and 3222 (red, green, blue), white 6400, 7595 and 9105. Planet stretches its visual
+    product per scene and not linearly, so single chips differ from their JPEG.
 
     Parameters
     ----------
-    bands : ndarray of shape (..., 4), uint16
-        Red, green, blue, near infrared, in digital numbers.
+    bands : ndarray of shape (..., 3), uint16
+        RGB in digital numbers.
 
     Returns
     -------
     ndarray of shape (..., 3), uint8
         RGB.
     """
-    levels = (bands[..., :3] - TIFF_MEAN_DN) * (JPEG_STD / TIFF_STD_DN) + JPEG_MEAN
+    levels = (bands - TIFF_MEAN_DN) * (JPEG_STD / TIFF_STD_DN) + JPEG_MEAN
     return np.rint(levels).clip(0, 255).astype(np.uint8)
 
 
-def normalised_difference_vegetation_index(bands: np.ndarray) -> np.ndarray:
-    """Compute (near infrared - red) / (near infrared + red) of digital numbers.
-
-    Of radiance as the sensor sees it, without the atmosphere's or the sun's correction: good to
-    compare pixels of one chip, lower than the same index of reflectance.
-
-    Parameters
-    ----------
-    bands : ndarray of shape (..., 4), uint16
-        Red, green, blue, near infrared, in digital numbers.
-
-    Returns
-    -------
-    ndarray of shape (...), float32
-        -1 to 1; 0 where both bands are 0.
-
-    References
-    ----------
-    Rouse, Haas, Schell and Deering: Monitoring vegetation systems in the Great Plains with ERTS.
-    Third ERTS-1 Symposium, NASA SP-351, 1974.
-    """
-    red, nir = bands[..., 0].astype(np.float32), bands[..., 3].astype(np.float32)
-    total = nir + red
-    return np.divide(nir - red, total, out=np.zeros_like(total), where=total > 0)
-
-
 def measure_agreement(tiff_rgb: np.ndarray, jpeg_rgb: np.ndarray) -> Agreement:
-    """Measure whether a TIFF and a JPEG show the same chip, and how far apart they lie.
+    """Measure whether a TIFF and a JPEG show the same chip, and the shift between them.
 
-    The shift is found by phase correlation, up to 64 px; it is (0, 0) where none correlates better.
+    The shift, at most 64 px, is found by phase correlation; it is (0, 0) if no shift correlates
+    better.
 
     Parameters
     ----------
@@ -156,12 +130,12 @@ def measure_agreement(tiff_rgb: np.ndarray, jpeg_rgb: np.ndarray) -> Agreement:
 
 
 def read_file_mapping(path: Path) -> dict[str, str]:
-    """Read which chip each TIFF of the additional test set shows.
+    """Read the mapping from TIFFs of the additional test set to the chips that they show.
 
-    In the competition's ``test-tif-v2.tar.7z`` the names ``file_N.tif`` were shuffled once more
-    than those of ``file_N.jpg``: the file called `old` shows the chip called `new`. The files
-    ``test_N.tif`` and ``train_N.tif`` are right and not listed. A folder whose files have been
-    renamed since must come without this table.
+    In the competition's ``test-tif-v2.tar.7z`` the names ``file_N.tif`` do not correspond to
+    ``file_N.jpg``: the file called `old` shows the chip called `new`. The names ``test_N.tif`` and
+    ``train_N.tif`` are correct and not listed. If the files were renamed already, the data set must
+    not contain this table.
 
     Parameters
     ----------
@@ -171,12 +145,12 @@ def read_file_mapping(path: Path) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        From a file's name to the name that its chip has elsewhere, both with ``.tif``.
+        From a file name to the name of the chip that it shows, both with ``.tif``.
 
     Raises
     ------
     DataError
-        The file is missing or no such table, or a name is no file name or repeated.
+        The file is missing or not such a table, or a name is invalid or repeated.
 
     References
     ----------
@@ -200,9 +174,9 @@ def read_file_mapping(path: Path) -> dict[str, str]:
         for line, row in rows:
             name = row[column] or ""
             if not TIFF_NAME.fullmatch(name):
-                raise DataError(f"{path}, line {line}: {name!r} is no name like file_0.tif")
+                raise DataError(f"{path}, line {line}: {name!r} is not a name like file_0.tif")
             if name in seen:
-                raise DataError(f"{path}, line {line}: {name} stands twice in column {column!r}")
+                raise DataError(f"{path}, line {line}: {name} is repeated in column {column!r}")
             seen.add(name)
     return {row["old"]: row["new"] for _, row in rows}
 
@@ -213,7 +187,7 @@ def _open_tiff(path: Path) -> rasterio.DatasetReader:
 
 
 def _check_header(path: Path, source: rasterio.DatasetReader) -> None:
-    """Refuse what is no chip before anything of its claimed size is allocated."""
+    """Refuse a file that is not a chip before anything of its claimed size is allocated."""
     if (source.width, source.height) != (CHIP_PX, CHIP_PX):
         raise DataError(
             f"{path}: {source.width} x {source.height} px, expected {CHIP_PX} x {CHIP_PX}"
@@ -229,7 +203,7 @@ def _check_header(path: Path, source: rasterio.DatasetReader) -> None:
 
 
 def _crop(image: np.ndarray, down: int, right: int) -> np.ndarray:
-    """Cut to the part that still lies in the frame when the content moves down and right."""
+    """Crop to the part that stays in the frame when the content moves down and right."""
     height, width = image.shape
     rows = slice(max(-down, 0), height - max(down, 0))
     return image[rows, max(-right, 0) : width - max(right, 0)]

@@ -42,7 +42,7 @@ def read_batch(store: np.ndarray, rows: np.ndarray, image_px: int) -> np.ndarray
 
     Parameters
     ----------
-    store : ndarray or SideBySide of shape (N, H, W, C), uint8
+    store : ndarray or ChannelStack of shape (N, H, W, C), uint8
     rows : ndarray of shape (B,), int
     image_px : int
         Side of the result, in pixels.
@@ -94,7 +94,7 @@ def stream_batches(
 
     Parameters
     ----------
-    store : ndarray or SideBySide of shape (N, H, W, C), uint8
+    store : ndarray or ChannelStack of shape (N, H, W, C), uint8
     rows : ndarray of shape (M,), int
         The chips to train on.
     encoded : ndarray of shape (M, 17)

@@ -17,7 +17,7 @@ def predict_chips(
     Parameters
     ----------
     network : keras.Model
-    store : ndarray or SideBySide of shape (N, H, W, C), uint8
+    store : ndarray or ChannelStack of shape (N, H, W, C), uint8
         Read batch by batch.
     image_px : int
     rows : ndarray of shape (M,), int, optional
@@ -39,7 +39,7 @@ def embed_chips(network: keras.Model, store: np.ndarray) -> np.ndarray:
     ----------
     network : keras.Model
         Built by `planet_lib.networks.architectures.build_model`.
-    store : ndarray or SideBySide of shape (N, H, W, C), uint8
+    store : ndarray or ChannelStack of shape (N, H, W, C), uint8
 
     Returns
     -------

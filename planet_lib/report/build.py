@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from planet_lib.config import load_profile
-from planet_lib.data.catalogue import LABELS_FILE, read_catalogue
-from planet_lib.data.kaggle import JPEG_FOLDERS, TIFF_FOLDERS, unpack_dataset
+from planet_lib.data.catalogue import JPEG_FOLDERS, LABELS_FILE, TIFF_FOLDERS, scan_dataset
+from planet_lib.data.kaggle import unpack_dataset
 from planet_lib.data.store import discard_changed_stores
 from planet_lib.errors import ConfigError, DataError, StageError
 from planet_lib.files import write_json
@@ -63,10 +63,8 @@ def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Pa
     run_dir.mkdir(parents=True, exist_ok=True)
     with _hold(run_dir / "lock", name):
         if data is not None:
-            folder = unpack_dataset(
-                data, run_dir / "dataset", folders=(*JPEG_FOLDERS, *TIFF_FOLDERS)
-            )
-            read_catalogue(folder)
+            folder = unpack_dataset(data, run_dir / "dataset")
+            scan_dataset(folder)
             settings |= {
                 "data": str(folder.resolve()),
                 "source": data.resolve().name,

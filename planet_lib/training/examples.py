@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from planet_lib.data.labels import encode_tags
-from planet_lib.data.store import SideBySide, load_catalogue, open_input
+from planet_lib.data.store import ChannelStack, load_catalogue, open_input
 
 
 class Examples(NamedTuple):
     """All chips of a run; row i of every field is the same chip."""
 
-    chips: np.ndarray | SideBySide  # (N, H, W, C), uint8; C is 3, or 6 for both pictures
+    chips: np.ndarray | ChannelStack  # (N, H, W, C), uint8; C is 3, or 6 for both pictures
     encoded: np.ndarray  # (N, 17), labels as 0 and 1; all 0 for an unlabelled chip
     splits: np.ndarray  # (N,), str: train, validation, test or unlabelled
     groups: np.ndarray  # (N,), int: the same for chips that adjoin

@@ -1,4 +1,4 @@
-"""Labels: their order, encoding and decoding, and what is said of an unknown one."""
+"""Labels: their order, encoding and decoding, and the error for an unknown one."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_repeated_tag_counts_once():
     )
 
 
-def test_order_of_tags_is_nothing():
+def test_order_of_tags_does_not_matter():
     np.testing.assert_array_equal(
         encode_tags(["water clear road"]), encode_tags(["road water clear"])
     )
@@ -74,7 +74,7 @@ def test_unknown_tag_is_named_with_the_nearest(tag, meant):
         encode_tags(["clear primary", f"clear {tag}"])
 
 
-def test_word_near_to_none_lists_all():
+def test_word_unlike_all_allowed_ones_lists_them():
     assert suggest("zzz", ("b", "a")) == "allowed: a, b"
 
 

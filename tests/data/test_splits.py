@@ -1,4 +1,4 @@
-"""Splits: disjoint, determined by the seed, and fair to every label set and rare label."""
+"""Splits: disjoint, determined by the seed, stratified over label sets and rare labels."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from planet_lib.data.catalogue import read_catalogue
+from planet_lib.data.catalogue import scan_dataset
 from planet_lib.data.labels import INDEX, LABELS, decode_labels, encode_tags
 from planet_lib.data.splits import SPLITS, split_chips
 from planet_lib.errors import DataError
@@ -65,10 +65,10 @@ def test_rare_labels_are_in_every_split(seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_five_chips_of_a_rare_label_are_shared_out_although_their_sets_differ(seed):
-    company = ["road", "water", "agriculture", "cultivation", "habitation"]
+    others = ["road", "water", "agriculture", "cultivation", "habitation"]
     rare = ["blow_down", "slash_burn", "blooming", "conventional_mine"]
-    tags = [f"clear primary {land}" for land in company for _ in range(20)]
-    encoded = encode_tags(tags + [f"clear {label} {land}" for label in rare for land in company])
+    tags = [f"clear primary {land}" for land in others for _ in range(20)]
+    encoded = encode_tags(tags + [f"clear {label} {land}" for label in rare for land in others])
     splits = split_chips(encoded, seed=seed)
     for label in rare:
         assert Counter(splits[encoded[:, INDEX[label]] == 1].tolist())["test"] == 1
@@ -85,6 +85,6 @@ def test_too_few_chips_are_an_error(chips):
 
 
 def test_mines_of_the_real_sample_are_in_every_split(sample):
-    encoded = encode_tags(read_catalogue(sample)[0].query("labelled")["tags"])
+    encoded = encode_tags(scan_dataset(sample)[0].query("labelled")["tags"])
     splits = split_chips(encoded, seed=2018)
     assert set(splits[encoded[:, INDEX["artisinal_mine"]] == 1]) == set(SPLITS)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from planet_lib.data.catalogue import read_catalogue
+from planet_lib.data.catalogue import scan_dataset
 from planet_lib.data.labels import encode_tags
 from planet_lib.errors import DataError
 from planet_lib.evaluation.submission import check_submission, write_submission
@@ -75,7 +75,7 @@ def test_wrong_submission_keeps_the_old_file(tmp_path, names, tags):
 
 
 def test_submission_of_the_real_sample_lists_the_chips_that_kaggle_asks_for(sample, tmp_path):
-    catalogue, _ = read_catalogue(sample)
+    catalogue, _ = scan_dataset(sample)
     names = catalogue["chip"][~catalogue["labelled"]].to_numpy()
     write_submission(tmp_path / "a.csv", names, encode_tags(["clear primary"] * len(names)))
     asked = set(pd.read_csv(sample / "sample_submission_v2.csv")["image_name"])
