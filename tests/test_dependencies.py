@@ -29,7 +29,7 @@ from planet_lib.dependencies import digest_dependencies, list_dependencies
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "planet_lib").rglob("*.py"))
-FINGERPRINTED = ("planet_lib.training.train", "planet_lib.training.ensemble")
+FINGERPRINTED = ("planet_lib.training.fit", "planet_lib.training.out_of_fold")
 PARTS = {
     "__init__.py": "",
     "a.py": "A = 1",
@@ -43,11 +43,6 @@ PARTS = {
     "words.txt": "words",
 }
 ROOM = {"room/__init__.py", "room/window.py"}
-DIGEST_OF_MODULE = """\
-import sys
-def f(x):
-    return x + 1
-"""
 FIND_IMPORTS = """\
 import ast, importlib, json, sys
 import cv2, keras, IPython, matplotlib.pyplot, pandas, papermill, scipy, sklearn, skimage, nbconvert
@@ -143,7 +138,9 @@ def test_notebook_depends_on_what_its_code_imports(package, tmp_path):
 
 def test_digest_is_that_of_the_meaning(package):
     source = "from package import b\ndef f(x):\n    return x + 1"
-    same = '"""Text."""\n# why\nfrom package import (\n    b,\n)\ndef f( x ):\n    "Text."\n\n    return x+1'
+    same = (
+        '"""Of it."""\nfrom package import (\n  b,\n)\ndef f( x ):\n  "Of f."\n  return x+1  # why'
+    )
     before = digest_dependencies(package(source))
     assert digest_dependencies(package(same)) == before
     assert digest_dependencies(package(source, **{"a.py": '"""Of it."""\nA = 1  # why'})) == before
@@ -260,20 +257,20 @@ def read_command(job: dict, run_dir: Path) -> tuple[list[str], str]:
 
 @pytest.fixture(scope="module")
 def loaded(graph) -> dict[str, set[Path]]:
-    """Give the modules that each job's command really loads."""
-    jobs = [job for job in graph.jobs if job["shellcmd"]]
-    found = find_imports([read_command(job, graph.run_dir) for job in jobs])
-    return dict(zip(map(name_job, jobs), found, strict=True))
+    """Give the modules that Python loads for each job's command and for each fingerprint."""
+    entries = {name: ([name], "") for name in FINGERPRINTED}
+    entries |= {
+        name_job(job): read_command(job, graph.run_dir) for job in graph.jobs if job["shellcmd"]
+    }
+    return dict(zip(entries, find_imports(list(entries.values())), strict=True))
 
 
 @pytest.mark.slow
-def test_code_of_a_fingerprint_is_what_python_loads():
-    for module, modules in zip(
-        FINGERPRINTED, find_imports([([name], "") for name in FINGERPRINTED]), strict=True
-    ):
-        entry = ROOT.joinpath(*module.split(".")).with_suffix(".py")
-        found = {path.relative_to(ROOT) for path in list_dependencies(entry)}
-        assert {path for path in found if path.suffix == ".py"} == modules
+@pytest.mark.parametrize("module", FINGERPRINTED)
+def test_code_of_a_fingerprint_is_what_python_loads(graph, loaded, module):
+    entry = graph.root.joinpath(*module.split(".")).with_suffix(".py")
+    found = {path.relative_to(graph.root) for path in list_dependencies(entry)}
+    assert {path for path in found if path.suffix == ".py"} == loaded[module]
 
 
 @pytest.mark.slow
@@ -294,7 +291,7 @@ def test_changed_module_reruns_the_stages_that_load_it_and_what_follows_from_the
         for job in graph.jobs
     }
     for module in MODULES:
-        expected = {job for job, modules in loaded.items() if module in modules}
+        expected = {job for job in before if module in loaded.get(job, ())}
         while following := {job for job in before if before[job] & expected} - expected:
             expected |= following
         path = graph.root / module

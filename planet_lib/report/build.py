@@ -104,7 +104,12 @@ def _run_graph(run_dir: Path, cores: int) -> None:
             "--resources", f"network={at_once}",
             "--keep-going", "--rerun-incomplete", "--nolock",
         ],
-        env=os.environ | {"TF_NUM_INTRAOP_THREADS": threads, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env=os.environ
+        | {
+            "PYTHONPATH": str(ROOT),  # the stages run this checkout, whatever else is installed
+            "TF_NUM_INTRAOP_THREADS": threads,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
         stderr=subprocess.PIPE,
         text=True,
     ) as graph:  # fmt: skip
