@@ -45,8 +45,8 @@ def assert_same_predictions(network: keras.Model, path: Path) -> None:
     ("name", "options"),
     [
         ("densenet", TINY | {"channels": 6}),
-        pytest.param("cnn", {}, marks=pytest.mark.slow),
-        pytest.param("resnet", {"widths": (4, 8)}, marks=pytest.mark.slow),
+        ("cnn", {}),
+        ("resnet", {"widths": (4, 8)}),
         pytest.param("densenet121", {}, marks=pytest.mark.slow),
     ],
     ids=["densenet", "cnn", "resnet", "densenet121"],
