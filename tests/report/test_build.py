@@ -282,7 +282,9 @@ def test_haze_constant_retrains_the_networks_that_see_its_pixels_and_no_other(wo
     before = workshop.stamp_results()
     weights = workshop.run / "models" / "cnn-dehazed" / "model.keras"
     old = read_weights(weights)
-    workshop.replace("planet_lib/haze/boundary_constraint.py", "DARK_LEVELS = (6, ", "DARK_LEVELS = (16, ")
+    workshop.replace(
+        "planet_lib/haze/boundary_constraint.py", "DARK_LEVELS = (6, ", "DARK_LEVELS = (16, "
+    )
     done = workshop.make_files("models/cnn-raw/run.json", "models/cnn-dehazed/run.json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert read_weights(weights) != old
