@@ -1,6 +1,7 @@
 """The chip store: rows aligned with the catalogue, manifests, unusable chips and a full disk."""
 
 import errno
+import hashlib
 import os
 import shutil
 import subprocess
@@ -58,6 +59,12 @@ def test_store_is_read_only(stored_run):
         open_store(stored_run, "raw")[0] = 0
 
 
+def digest_rows(store):
+    """Digest an array as its manifest does, row by row."""
+    rows = [hashlib.sha256(row.tobytes()).digest() for row in store]
+    return hashlib.sha256(b"".join(rows)).hexdigest()
+
+
 def test_catalogue_has_the_splits_of_its_labels(stored_run):
     catalogue = load_catalogue(stored_run)
     labelled = catalogue[catalogue["labelled"]]
@@ -69,6 +76,7 @@ def test_catalogue_has_the_splits_of_its_labels(stored_run):
 def test_manifest_says_what_is_stored(stored_run):
     manifest = read_json(stored_run / "data" / "raw.json")
     assert manifest.pop("sha256").isalnum()
+    assert manifest.pop("pixels_sha256") == digest_rows(open_store(stored_run, "raw"))
     assert manifest == {
         "source": "made chips",
         "chips": 14,
@@ -202,6 +210,7 @@ def test_haze_free_rows_equal_the_method_chip_by_chip(stored_run, method, clahe)
         np.testing.assert_array_equal(after, remove_haze(before, method=method, clahe=clahe))
     assert read_json(stored_run / "data" / "dehazed.json") == {
         "source_sha256": read_json(stored_run / "data" / "raw.json")["sha256"],
+        "pixels_sha256": digest_rows(dehazed),
         "method": method,
         "clahe": clahe,
     }

@@ -127,7 +127,7 @@ def test_changed_setting_or_data_repeats_the_run(undisturbed, tmp_path, monkeypa
     def start(*_, **__):
         raise InterruptedError("training started")
 
-    monkeypatch.setattr("planet_lib.training.train.fit_network", start)
+    monkeypatch.setattr("planet_lib.training.fit.build_model", start)
     with pytest.raises(InterruptedError):
         train(run_dir, **change)
 
