@@ -4,14 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROFILE ?= default
 # The recipes read these from the environment, so that a path may hold quotes and spaces.
-export NAME PROFILE DATA
+export NAME PROFILE DATA REPLACE
 
 # A copied or moved checkout sets up its own .venv: the files in there name the folder they are in.
 ifneq ($(shell cat $(VENV)/ready 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/ready
 endif
 
-$(foreach word,name profile data,$(if $(filter command,$(origin $(word))),$(error $(word)=$($(word)): write it in capital letters)))
+$(foreach word,name profile data replace,$(if $(filter command,$(origin $(word))),$(error $(word)=$($(word)): write it in capital letters)))
 
 .DEFAULT_GOAL := help
 .PHONY: help report test lab bench lock
@@ -21,10 +21,12 @@ help: ## list the targets
 	@echo
 	@echo "  DATA=path      folder with Kaggle's files, as archives or unpacked (default: synthetic chips)"
 	@echo "  NAME=name      name of the report and its folder in reports/ (default: of the data and profile)"
+	@echo "  REPLACE=yes    replace a report of that name with another profile or other data"
 	@echo "  PROFILE=name   profile in config/: $(basename $(notdir $(wildcard config/*.yaml))) (default: default)"
 
 report: $(VENV)/ready ## make the report, or update what has changed
-	@$(BIN)/planet report --profile="$$PROFILE" $${NAME:+--name="$$NAME"} $${DATA:+--data="$$DATA"}
+	@$(BIN)/planet report --profile="$$PROFILE" $${NAME:+--name="$$NAME"} $${DATA:+--data="$$DATA"} \
+		$${REPLACE:+--replace}
 
 test: $(VENV)/ready ## run all tests; print how long they took
 	@$(BIN)/python -m pytest -q

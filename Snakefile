@@ -270,7 +270,7 @@ rule publish_index:
         "results/dehaze.json",
         "results/evaluate.json",
         "results/find_mines.json",
-        [f"notebooks/{page.name}.ipynb" for page in list_pages(PROFILE)],
+        [REPORT / page.href for page in list_pages(PROFILE)],
         code("planet_lib/report/publish.py"),
     output:
         REPORT / "index.html",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from planet_lib.errors import ConfigError, suggest
+from planet_lib.files import count_cores
 from planet_lib.report.stage import run_command
 
 
@@ -20,9 +21,22 @@ def _report(options: argparse.Namespace) -> None:
     from planet_lib.report.build import make_report
 
     page = make_report(
-        options.name, data=options.data, profile=options.profile, cores=options.cores
+        options.name,
+        data=options.data,
+        profile=options.profile,
+        cores=options.cores,
+        replace=options.replace,
     )
     print(f"report: {os.path.relpath(page)}")
+
+
+def _lab(options: argparse.Namespace) -> None:
+    from planet_lib.environment import isolate_environment
+    from planet_lib.report.build import ROOT
+
+    command = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={ROOT / 'notebooks'}"]
+    environment = isolate_environment(ROOT / "runs" / ".settings", os.environ)
+    os.execve(sys.executable, [*command, *options.options], environment)
 
 
 def _fetch(options: argparse.Namespace) -> None:
@@ -94,12 +108,18 @@ def _make_parser() -> argparse.ArgumentParser:
         return added
 
     report = add("report", _report, "make a report, or bring it up to date")
-    report.add_argument("--name", default="default", help="folder of the report in reports/")
+    report.add_argument("--name", help="folder in reports/ (default: of the data and the profile)")
     report.add_argument(
         "--data", type=Path, help="a folder with Kaggle's files, packed or not, or one archive"
     )
     report.add_argument("--profile", default="default", help="a file of config/")
-    report.add_argument("--cores", type=int, default=os.cpu_count(), help="default: all")
+    report.add_argument("--cores", type=int, default=count_cores(), help="default: all")
+    report.add_argument(
+        "--replace", action="store_true", help="also a report of another profile or other data"
+    )
+
+    lab = add("lab", _lab, "open JupyterLab on the notebooks")
+    lab.add_argument("options", nargs=argparse.REMAINDER, help="of JupyterLab")
 
     fetch = add("fetch", _fetch, "download the competition's files with your Kaggle token")
     fetch.add_argument("folder", type=Path)

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,28 +14,52 @@ from pathlib import Path
 
 from planet_lib.config import load_profile
 from planet_lib.data.catalogue import JPEG_FOLDERS, LABELS_FILE, TIFF_FOLDERS, scan_dataset
-from planet_lib.data.kaggle import unpack_dataset
+from planet_lib.data.kaggle import name_contents, unpack_dataset
 from planet_lib.data.store import discard_changed_stores
+from planet_lib.environment import isolate_environment
 from planet_lib.errors import ConfigError, DataError, StageError
-from planet_lib.files import write_json
+from planet_lib.files import read_json, write_json
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = "report.json"
+GRACE_SECONDS = 30  # in which stages that are interrupted write what they have
 
 
-def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Path:
+def name_report(data: Path | None, profile: str) -> str:
+    """Name a report after its data and profile, where the user gives no name.
+
+    >>> name_report(None, "default"), name_report(None, "smoke")
+    ('default', 'smoke')
+    >>> name_report(Path("kaggle/My chips.zip"), "default"), name_report(Path("amazon"), "smoke")
+    ('my-chips', 'amazon-smoke')
+    """
+    if data is None:
+        return profile
+    stem = (
+        re.sub(r"[^a-z0-9.]+", "-", name_contents(data.resolve().name).lower()).strip("-.")
+        or "chips"
+    )
+    return stem if profile == "default" else f"{stem}-{profile}"
+
+
+def make_report(
+    name: str | None, *, data: Path | None, profile: str, cores: int, replace: bool = False
+) -> Path:
     """Make a report, or bring it up to date.
 
     Parameters
     ----------
-    name : str
-        Of the folder ``reports/<name>`` for the pages and ``runs/<name>`` for all else.
+    name : str or None
+        Of the folder ``reports/<name>`` for the pages and ``runs/<name>`` for all else; None
+        names it after the data and the profile.
     data : Path or None
         A folder with Kaggle's files, packed or not, or one archive; None makes synthetic chips.
     profile : str
         Name of a file in ``config/``, without its ending.
     cores : int
         Largest number of stages that run at once.
+    replace : bool
+        Whether the report takes the place of one of that name with another profile or other data.
 
     Returns
     -------
@@ -44,10 +69,13 @@ def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Pa
     Raises
     ------
     ConfigError, DataError
-        The name, the profile or the data set is wrong; nothing was started.
+        The name, the profile, the data set or the environment is wrong, or another report has the
+        name; nothing was started.
     StageError
         The same report is already being made, or a stage failed; finished stages are kept.
     """
+    loaded = load_profile(profile)
+    name = name_report(data, profile) if name is None else name
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ConfigError(f"NAME={name!r} is no folder name; use letters, digits and dashes")
     settings = {
@@ -55,13 +83,15 @@ def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Pa
         "data": None,
         "source": "synthetic chips",
         "signature": "",
-        "profile": load_profile(profile).model_dump(),
+        "profile_name": profile,
+        "profile": loaded.model_dump(),
     }
     if data is not None and not data.exists():
         raise DataError(f"{data}: no such folder; point DATA at the folder that has {LABELS_FILE}")
     run_dir = ROOT / "runs" / name
+    environment = isolate_environment(ROOT / "runs" / ".settings", os.environ)
     run_dir.mkdir(parents=True, exist_ok=True)
-    with _hold(run_dir / "lock", name):
+    with _hold(run_dir / "lock", name) as lock:
         if data is not None:
             folder = unpack_dataset(data, run_dir / "dataset")
             scan_dataset(folder)
@@ -70,16 +100,21 @@ def make_report(name: str, *, data: Path | None, profile: str, cores: int) -> Pa
                 "source": data.resolve().name,
                 "signature": _sign_files(folder),
             }
+        if not replace:
+            _refuse_other(run_dir / SETTINGS, settings, given=data)
         write_json(run_dir / SETTINGS, settings)
         for path in discard_changed_stores(run_dir):
             print(f"{os.path.relpath(path)}: changed since it was written; it is made again")
-        _run_graph(run_dir, cores)
+        _run_graph(run_dir, cores, environment, lock)
     return ROOT / "reports" / name / "index.html"
 
 
 @contextmanager
-def _hold(path: Path, name: str) -> Iterator[None]:
-    """Hold a lock that the system releases however the process ends."""
+def _hold(path: Path, name: str) -> Iterator[int]:
+    """Hold a lock, and yield its file descriptor.
+
+    The system releases it with the last process that has the descriptor, however that ends.
+    """
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -87,10 +122,24 @@ def _hold(path: Path, name: str) -> Iterator[None]:
             raise StageError(
                 f"{path.parent}: {name!r} is already being made; wait, or choose another NAME"
             ) from None
-        yield
+        yield file.fileno()
 
 
-def _run_graph(run_dir: Path, cores: int) -> None:
+def _refuse_other(path: Path, settings: dict, *, given: Path | None) -> None:
+    """Refuse to replace a report of another profile or other data."""
+    if not path.exists():
+        return
+    earlier = read_json(path)
+    for key, option in (("profile_name", "PROFILE"), ("data", "DATA")):
+        if earlier.get(key, settings[key]) != settings[key]:
+            raise ConfigError(
+                f"reports/{settings['name']} was made with {option}={earlier[key] or '(synthetic)'}"
+                f", not {settings[key] or '(synthetic)'}; choose another NAME, or replace it with "
+                "REPLACE=yes"
+            )
+
+
+def _run_graph(run_dir: Path, cores: int, environment: dict[str, str], lock: int) -> None:
     """Run the graph and show its progress; the stages themselves write to stdout."""
     at_once = 1 if shutil.which("nvidia-smi") else 2  # two networks would share one GPU's memory
     threads = str(max(1, cores // at_once))
@@ -104,15 +153,17 @@ def _run_graph(run_dir: Path, cores: int) -> None:
             "--resources", f"network={at_once}",
             "--keep-going", "--rerun-incomplete", "--nolock",
         ],
-        env=os.environ
+        env=environment
         | {
             "PYTHONPATH": str(ROOT),  # the stages run this checkout, whatever else is installed
             "TF_NUM_INTRAOP_THREADS": threads,
-            "TF_CPP_MIN_LOG_LEVEL": "3",
         },
         stderr=subprocess.PIPE,
         text=True,
-    ) as graph:  # fmt: skip
+        encoding="utf-8",
+        pass_fds=[lock],  # no other graph starts beside stages that outlive this process
+        start_new_session=True,
+    ) as graph, _stop_together(graph):  # fmt: skip
         said, stage = [], ""
         for line in graph.stderr:
             said.append(line.strip())
@@ -129,6 +180,27 @@ def _run_graph(run_dir: Path, cores: int) -> None:
         )
     if any(line.startswith("Nothing to be done") for line in said):
         print("nothing to do: every page is up to date")
+
+
+@contextmanager
+def _stop_together(graph: subprocess.Popen) -> Iterator[None]:
+    """Stop the graph with its stages where this process is interrupted or asked to end."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    earlier = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except BaseException:
+        os.killpg(graph.pid, signal.SIGINT)
+        try:
+            graph.communicate(timeout=GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(graph.pid, signal.SIGKILL)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def _sign_files(data: Path) -> str:

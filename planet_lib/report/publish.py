@@ -12,7 +12,7 @@ import pandas as pd
 from planet_lib.files import read_json, write_json
 from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.report.contents import Page
-from planet_lib.report.pages import render_index
+from planet_lib.report.pages import HOME, render_index
 
 
 def publish_index(
@@ -26,6 +26,8 @@ def publish_index(
     synthetic: bool,
 ) -> None:
     """Write ``results.json``, ``submission.csv`` and the front page of a report.
+
+    Pages that are not of this report, as of an earlier profile, are removed.
 
     Parameters
     ----------
@@ -54,6 +56,10 @@ def publish_index(
         "mines": mines,
         "provenance": _describe_provenance(run_dir, profile),
     }
+    published = {HOME, *(page.href for page in site)}
+    for page in report_dir.glob("*.html"):
+        if page.name not in published:
+            page.unlink()
     write_json(report_dir / "results.json", results)
     shutil.copyfile(run_dir / "results" / "submission.csv", report_dir / "submission.csv")
     render_index(

@@ -5,14 +5,17 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from zipfile import ZipFile
 
 import nbformat
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from PIL import Image
@@ -84,8 +87,8 @@ def elsewhere(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def make(name: str = "x", *, data: Path | None = None) -> Path:
-    return make_report(name, data=data, profile="smoke", cores=1)
+def make(name: str | None = "x", **settings: object) -> Path:
+    return make_report(name, **{"data": None, "profile": "smoke", "cores": 1} | settings)
 
 
 @pytest.mark.parametrize("name", ["../x", "..", ".", "", "/x", "a/b", "a/", ".hidden"])
@@ -133,6 +136,26 @@ def test_settings_change_with_the_data(elsewhere):
     make(data=data)
     after = json.loads((elsewhere / "runs" / "x" / "report.json").read_text())
     assert after["signature"] != before["signature"]
+
+
+@pytest.mark.parametrize("change", ["profile", "data"])
+def test_report_of_another_kind_is_replaced_only_when_asked(elsewhere, change):
+    make()
+    other = (
+        {"data": write_chips(elsewhere / "chips")} if change == "data" else {"profile": "sample"}
+    )
+    settings = elsewhere / "runs" / "x" / "report.json"
+    before = settings.read_text()
+    with pytest.raises(ConfigError, match=r"reports/x was made with .*choose another NAME"):
+        make(**other)
+    assert settings.read_text() == before
+    make(**other, replace=True)
+    assert settings.read_text() != before
+
+
+def test_report_without_a_name_is_named_after_data_and_profile(elsewhere):
+    data = write_chips(elsewhere / "Kaggle_chips")
+    assert make(None, data=data) == elsewhere / "reports" / "kaggle-chips-smoke" / "index.html"
 
 
 def test_store_that_was_changed_is_made_again(elsewhere, capsys):
@@ -213,6 +236,54 @@ def list_numbers(content) -> list:
     if isinstance(content, list):
         return [number for part in content for number in list_numbers(part)]
     return [content] if isinstance(content, int | float) else []
+
+
+ENDLESS = """
+rule endless:
+    output: "done"
+    shell: "touch started; sleep 1000; touch done"
+"""
+START = """
+import sys
+from pathlib import Path
+from planet_lib.report import build
+build.ROOT = Path(sys.argv[1])
+build.make_report("x", data=None, profile="smoke", cores=1)
+"""
+
+
+def wait_for(condition, seconds=60):
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.1)
+    return condition()
+
+
+def is_free(lock: Path) -> bool:
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_stages_end_with_the_report_or_keep_its_lock(tmp_path, kind):
+    (tmp_path / "Snakefile").write_text(ENDLESS)
+    command = [sys.executable, "-c", START, tmp_path]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as report:
+        run_dir = tmp_path / "runs" / "x"
+        assert wait_for((run_dir / "started").exists)
+        stages = psutil.Process(report.pid).children(recursive=True)
+        report.send_signal(kind)
+        report.wait(60)
+    if kind == signal.SIGKILL:
+        assert not is_free(run_dir / "lock")
+        for stage in filter(psutil.Process.is_running, stages):
+            stage.kill()
+    assert wait_for(lambda: is_free(run_dir / "lock"))
+    assert not (run_dir / "done").exists()
 
 
 @pytest.fixture(scope="module")
