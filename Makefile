@@ -34,7 +34,7 @@ test: $(VENV)/ready ## run all tests; print how long they took
 lab: $(VENV)/ready ## open JupyterLab on the notebooks
 	@test "$$(id -u)" -ne 0 || case "$(LAB_OPTIONS)" in *--allow-root*) ;; *) \
 		echo "error: JupyterLab refuses to run as root; call: make lab LAB_OPTIONS=--allow-root" >&2; exit 1;; esac
-	@$(BIN)/planet lab $(LAB_OPTIONS)
+	@$(BIN)/planet lab -- $(LAB_OPTIONS)
 
 bench: $(VENV)/ready ## run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

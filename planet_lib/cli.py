@@ -119,7 +119,7 @@ def _make_parser() -> argparse.ArgumentParser:
     )
 
     lab = add("lab", _lab, "open JupyterLab on the notebooks")
-    lab.add_argument("options", nargs=argparse.REMAINDER, help="of JupyterLab")
+    lab.add_argument("options", nargs="*", help="options of JupyterLab, after --")
 
     fetch = add("fetch", _fetch, "download the competition's files with your Kaggle token")
     fetch.add_argument("folder", type=Path)

@@ -26,6 +26,7 @@ def test_users_variables_are_kept_but_those_of_other_work(tmp_path):
     assert user == before
 
 
+@pytest.mark.slow
 def test_old_settings_of_keras_are_not_read(tmp_path):
     home = tmp_path / "home"
     (home / ".keras").mkdir(parents=True)

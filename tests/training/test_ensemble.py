@@ -235,9 +235,7 @@ def test_finished_ensemble_is_scored_again_but_not_fitted(finished, monkeypatch)
     manifest = read_json(finished / FOLDER / "run.json")
     path = finished / FOLDER / "run.json"
     path.write_text(path.read_text().replace('"gain"', '"old name"'))
-    monkeypatch.setattr(
-        "planet_lib.training.ensemble.predict_out_of_fold", lambda *_, **__: pytest.fail("fitted")
-    )
+    monkeypatch.setattr(out_of_fold, "BaseLearners", lambda *_, **__: pytest.fail("fitted"))
     assert train_ensemble(finished, **SETTINGS) == manifest
 
 
@@ -246,7 +244,7 @@ def test_changed_setting_fits_the_ensemble_again(finished, monkeypatch):
     def start(*_, **__):
         raise InterruptedError("fitting started")
 
-    monkeypatch.setattr("planet_lib.training.ensemble.predict_out_of_fold", start)
+    monkeypatch.setattr(out_of_fold, "BaseLearners", start)
     with pytest.raises(InterruptedError):
         train_ensemble(finished, **SETTINGS | {"seed": 1})
 
