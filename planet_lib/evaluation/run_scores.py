@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from planet_lib.data.labels import MINE
 from planet_lib.data.splits import split_chips
+from planet_lib.errors import StageError
 from planet_lib.evaluation.metrics import (
     F2_THRESHOLD,
     bootstrap_mean,
@@ -17,6 +19,7 @@ from planet_lib.evaluation.metrics import (
     tune_thresholds,
 )
 from planet_lib.features.trees import predict_with_trees
+from planet_lib.files import suggest_stage
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,27 @@ class RunScores:
     def labels(self) -> pd.DataFrame:
         """Scores of each label, as returned by `score_labels`."""
         return self.tables["0.2"]
+
+
+def load_probabilities(run_dir: Path, name: str) -> np.ndarray:
+    """Load what one network or ensemble of a run predicts for every stored chip.
+
+    Returns
+    -------
+    ndarray of shape (N, 17), float32
+        A row for each row of the catalogue.
+
+    Raises
+    ------
+    StageError
+        The run has no such predictions; the message lists those that it has.
+    """
+    path = run_dir / "models" / name / "probabilities.npy"
+    if not path.exists():
+        there = sorted(file.parent.name for file in run_dir.glob("models/*/probabilities.npy"))
+        known = f"there are {', '.join(there)}" if there else suggest_stage(path)
+        raise StageError(f"{path}: not there; {known}")
+    return np.load(path)
 
 
 def score_run(

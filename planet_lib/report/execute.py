@@ -15,6 +15,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from planet_lib.errors import ConfigError, PlanetError, StageError, suggest
+from planet_lib.report.trial import mark_stage
 
 OWN_ERRORS = {kind.__name__ for kind in (PlanetError, *PlanetError.__subclasses__())}
 
@@ -75,7 +76,11 @@ def execute_notebook(notebook: Path, executed: Path, parameters: Mapping[str, ob
     lines = _LabelledLines(sys.stdout, executed.stem)
     chatter = unfinished.with_suffix(".stderr.txt")
     try:
-        with tempfile.TemporaryDirectory(prefix="planet-") as sockets, _divert_stderr(chatter):
+        with (
+            tempfile.TemporaryDirectory(prefix="planet-") as sockets,
+            _divert_stderr(chatter),
+            mark_stage(),
+        ):
             papermill.execute_notebook(
                 str(notebook),
                 str(unfinished),

@@ -9,10 +9,12 @@ import pytest
 from sklearn import metrics
 
 from planet_lib.data.labels import INDEX, LABELS, MINE
+from planet_lib.errors import StageError
 from planet_lib.evaluation.metrics import F2_THRESHOLD, bootstrap_mean
 from planet_lib.evaluation.run_scores import (
     compare_inputs,
     count_mines,
+    load_probabilities,
     measure_leakage,
     score_run,
     summarise_run,
@@ -235,3 +237,13 @@ def test_thresholds_stand_side_by_side(scores):
         for short, measure in {"P": "precision", "R": "recall", "F2": "f2"}.items():
             np.testing.assert_array_equal(table[f"{short} at {name}"], labels[measure])
     np.testing.assert_array_equal(table["tuned threshold"], scores.tables["tuned"]["threshold"])
+
+
+def test_missing_predictions_name_those_that_there_are(tmp_path):
+    with pytest.raises(StageError, match="run 'make report' first"):
+        load_probabilities(tmp_path, "cnn-raw")
+    (tmp_path / "models" / "resnet-both").mkdir(parents=True)
+    np.save(tmp_path / "models" / "resnet-both" / "probabilities.npy", np.eye(17))
+    with pytest.raises(StageError, match=r"cnn-raw.*there are resnet-both"):
+        load_probabilities(tmp_path, "cnn-raw")
+    np.testing.assert_array_equal(load_probabilities(tmp_path, "resnet-both"), np.eye(17))

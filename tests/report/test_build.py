@@ -191,6 +191,12 @@ class Workshop:
             "--configfile", self.run / "report.json", "--cores", "2", "--quiet", "all",
         )  # fmt: skip
 
+    def execute_by_hand(self, notebook: str, **parameters: object) -> subprocess.CompletedProcess:
+        """Execute a notebook as a user does, from the root of the repository."""
+        given = [word for name, value in parameters.items() for word in ("-p", name, str(value))]
+        path = self.root / "notebooks" / f"{notebook}.ipynb"
+        return self._call("papermill", path, self.root / "by-hand.ipynb", *given)
+
     def _call(self, *command: str | Path) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, "-m", *command],
@@ -365,6 +371,21 @@ def test_haze_constant_retrains_the_networks_that_see_its_pixels_and_no_other(wo
     changed = [Path(path) for path, stamp in after.items() if before.get(path) != stamp]
     assert {path.parent.name for path in changed if path.suffix == ".keras"} == {"cnn-dehazed"}
     assert {path.parent.name for path in changed if path.suffix == ".npy"} == {"cnn-dehazed"}
+
+
+@pytest.mark.slow
+def test_training_by_hand_is_a_trial_that_leaves_the_report_alone(workshop):
+    settings = {"run_dir": "../runs/tiny", "model": "cnn", "input_mode": "raw", "image_px": 32}
+    before, pages = workshop.stamp_results(), set(workshop.report.iterdir())
+    done = workshop.execute_by_hand("03_train", **settings, epochs=2)
+    assert done.returncode == 0, done.stderr
+    assert workshop.stamp_results() == before
+    (trained,) = workshop.run.glob("trials/*/models/cnn-raw/run.json")
+    assert json.loads(trained.read_text())["epochs"] == 2
+    assert "`epochs = 2` (report: `1`)" in (workshop.root / "by-hand.ipynb").read_text()
+    again = workshop.make()
+    assert "nothing to do" in again.stdout
+    assert set(workshop.report.iterdir()) == pages
 
 
 @pytest.mark.slow

@@ -54,7 +54,8 @@ def test_opening_is_the_same(path):
     for word in ("*Reads*", "*Writes*", "*Takes*"):
         assert word in title.source
     assert parameters.metadata["tags"] == ["parameters"]
-    assert imports.source.startswith("from pathlib import Path")
+    assert imports.source.startswith("import ")
+    assert "from planet_lib.report.trial import " in imports.source
 
 
 @every_notebook
