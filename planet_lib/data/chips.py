@@ -9,13 +9,14 @@ import simplejpeg
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from planet_lib.data.content import name_content
+from planet_lib.data.content import PNG, WEBP, name_content
 from planet_lib.errors import DataError, shorten
 
 CHIP_PX = 256
 JPEG_START = b"\xff\xd8"
 # Not PIL.Image.open, which warns of sizes that `decode_chip` refuses.
-OTHER_READERS = {"a PNG picture": PngImageFile, "a WebP picture": WebPImageFile}
+OTHER_READERS = {PNG: PngImageFile, WEBP: WebPImageFile}
+PNG_BITS = 24  # the byte of a PNG that holds its bits a channel
 MODES_IN_COLOUR = ("RGB", "RGBA", "P")
 
 
@@ -65,6 +66,8 @@ def decode_chip(data: bytes, path: Path, out: np.ndarray | None = None) -> np.nd
     content = name_content(data[:64])
     if content not in OTHER_READERS:
         raise DataError(f"{path}: not a picture that can be read, but {content}")
+    if content == PNG and data[PNG_BITS : PNG_BITS + 1] == b"\x10":
+        raise DataError(f"{path}: 16 bits a channel, expected 8")
     chip = _decode_other(OTHER_READERS[content], data, path)
     if out is None:
         return chip

@@ -1,13 +1,17 @@
 """Recognise by its first bytes a file that is not what its name says."""
 
+TIFF = "a TIFF"
+PNG = "a PNG picture"
+WEBP = "a WebP picture"
+UNKNOWN = "of an unknown kind"
 SIGNATURES = {
     b"version https://git-lfs": "a pointer of Git LFS, not the file itself; run git lfs pull",
-    b"\x89PNG\r\n\x1a\n": "a PNG picture",
+    b"\x89PNG\r\n\x1a\n": PNG,
     b"GIF8": "a GIF picture",
     b"BM": "a BMP picture",
     b"\xff\xd8": "a JPEG picture",
-    b"II*\0": "a TIFF",
-    b"MM\0*": "a TIFF",
+    b"II*\0": TIFF,
+    b"MM\0*": TIFF,
     b"PK\3\4": "a zip archive",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"\x1f\x8b": "a gzip archive",
@@ -27,6 +31,6 @@ def name_content(start: bytes) -> str:
     if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
         return "a web page; download the file again"
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "a WebP picture"
+        return WEBP
     known = (words for signature, words in SIGNATURES.items() if start.startswith(signature))
-    return next(known, "of an unknown kind" if start.strip(b"\0") else "all zeros; copy it again")
+    return next(known, UNKNOWN if start.strip(b"\0") else "all zeros; copy it again")

@@ -77,7 +77,8 @@ def store_chips(
     chips = np.load(raw, mmap_mode="r")
     duplicates = find_duplicates(chips)
     problems += _list_duplicates(catalogue, duplicates)
-    together = pd.concat([find_neighbours(chips), duplicates])
+    once = np.setdiff1d(np.arange(len(chips)), duplicates["second"])
+    together = pd.concat([find_neighbours(chips, once), duplicates])
     catalogue["group"] = group_chips(together, len(catalogue))
     kept_together = catalogue["group"] if keep_neighbours else group_chips(duplicates, len(chips))
     groups = pd.Series(kept_together)[labelled]

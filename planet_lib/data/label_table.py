@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from planet_lib.data.content import name_content
+from planet_lib.data.content import UNKNOWN, name_content
 from planet_lib.data.folders import strip_ending
 from planet_lib.data.labels import INDEX, LABELS
 from planet_lib.data.problems import Problem
@@ -124,4 +124,4 @@ def _name_odd_content(path: Path) -> str | None:
     """Name the content of a file that is not text of the kind of a table."""
     with path.open("rb") as file:
         content = name_content(file.read(64))
-    return None if content == "of an unknown kind" else content
+    return None if content == UNKNOWN else content

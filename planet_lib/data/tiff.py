@@ -12,7 +12,8 @@ import numpy as np
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
-from planet_lib.data.chips import CHIP_PX
+from planet_lib.data.chips import CHIP_PX, read_file
+from planet_lib.data.content import TIFF, name_content
 from planet_lib.data.label_table import check_columns
 from planet_lib.errors import DataError
 
@@ -76,6 +77,9 @@ def read_tiff(path: Path) -> np.ndarray:
             _check_header(path, source)
             bands = source.read(RED_GREEN_BLUE)
     except RasterioIOError as error:
+        content = name_content(read_file(path)[:64])
+        if content != TIFF:
+            raise DataError(f"{path}: no TIFF, but {content}") from None
         reason = str(error.__cause__ or error).replace(str(path), path.name)
         raise DataError(f"{path}: cannot be decoded ({reason})") from None
     if not bands.any():

@@ -52,7 +52,10 @@ DAMAGED = {
     "wrong size": (save(Image.new("RGB", (256, 255)), "JPEG"), "256 x 255 px, expected 256 x 256"),
     "grey": (save(Image.new("L", (256, 256)), "JPEG"), "a grey image, expected one in colour"),
     "grey PNG": (save(Image.new("L", (256, 256))), "a grey image, expected one in colour"),
-    "16-bit PNG": (save(Image.new("I;16", (256, 256))), "a grey image, expected one in colour"),
+    "16-bit PNG": (
+        cv2.imencode(".png", np.ones((256, 256, 3), np.uint16))[1].tobytes(),
+        "16 bits a channel, expected 8",
+    ),
     "small PNG": (save(Image.new("RGB", (48, 48))), "48 x 48 px, expected 256 x 256"),
     "transparent PNG": (save(Image.new("RGBA", (256, 256))), "parts are transparent"),
     "truncated PNG": (save(Image.effect_noise((256, 256), 50).convert("RGB"))[:-999], "be decoded"),
