@@ -276,6 +276,7 @@ def test_data_set_of_tiffs_alone_is_stored(dataset, tmp_path, paint_chip):
         jpeg.unlink()
     store_chips(folder, tmp_path / "run", source="made chips", seed=0)
     assert read_json(tmp_path / "run/data/raw.json")["from_tiff"] == 6
+    assert list(load_agreement(tmp_path / "run")["correlation"]) == []
     red = open_store(tmp_path / "run", "raw")[..., 0].astype(float)
     for row, chip in enumerate(load_catalogue(tmp_path / "run")["chip"]):
         painted = paint_chip(chip)[..., 0].astype(float)

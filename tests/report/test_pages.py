@@ -330,7 +330,7 @@ def test_numbers_come_from_the_results(render_front):
         "1,700 labelled",
         "2 min 10 s",
         "10 min 0 s",
-        "2 chips were left out",
+        "2 of the chips could not be read",
     ):
         assert number in text
 
