@@ -100,3 +100,15 @@ def test_full_disk_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(planet_lib.report.build, "_run_graph", fill)
     assert main(["report", "--name", "x"]) == 1
     assert capsys.readouterr().err == "error: chips.npy: No space left on device\n"
+
+
+def test_labels_without_some_of_the_chips_are_no_success(workplace, monkeypatch, capsys):
+    module = pytest.importorskip("planet_lib.evaluation.label_folder")
+    monkeypatch.setattr(module, "label_folder", lambda *_, **__: ["a.jpg: a grey image"])
+    assert main(["label", "empty", "labels.csv"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "labels: labels.csv\n"
+    assert err.splitlines() == [
+        "left out: a.jpg: a grey image",
+        "error: labels.csv: lacks 1 files of empty, see above",
+    ]
