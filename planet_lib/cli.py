@@ -71,7 +71,7 @@ def _label(options: argparse.Namespace) -> None:
         print(f"left out: {line}", file=sys.stderr)
     print(f"labels: {options.table}")
     if left_out:
-        raise DataError(f"{options.table}: lacks {len(left_out)} files of the folder, see above")
+        raise DataError(f"{options.table}: lacks {len(left_out)} of the files, see above")
 
 
 def _export(options: argparse.Namespace) -> None:

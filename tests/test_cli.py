@@ -110,5 +110,5 @@ def test_labels_without_some_of_the_chips_are_no_success(workplace, monkeypatch,
     assert out == "labels: labels.csv\n"
     assert err.splitlines() == [
         "left out: a.jpg: a grey image",
-        "error: labels.csv: lacks 1 files of empty, see above",
+        "error: labels.csv: lacks 1 of the files, see above",
     ]
