@@ -14,7 +14,7 @@ from planet_lib.features.statistics import describe_chip
 from planet_lib.features.trees import predict_with_trees
 from planet_lib.files import map_over_cores, replace_file
 from planet_lib.training.examples import Examples
-from planet_lib.training.fine_tuning import FineTuner
+from planet_lib.training.fine_tuning import FineTuner, compute_maps
 
 TREES = {"trees": 300, "max_features": 0.2}
 NETWORKS = 2  # fine-tuned with different seeds and averaged
@@ -38,7 +38,8 @@ class BaseLearners:
     def __init__(self, run_dir: Path, examples: Examples, cache: Path, *, epochs: int) -> None:
         self.encoded = examples.encoded
         self.cache = cache
-        self.tuner = FineTuner(examples.chips, examples.encoded, epochs)
+        maps = self._load_or_make("maps", lambda: {"maps": compute_maps(examples.chips)})
+        self.tuner = FineTuner(maps["maps"], examples.encoded, epochs=epochs)
         stores = [open_store(run_dir, name) for name in INPUTS["both"]]
         self.features = self._load_or_make(
             "features", lambda: _describe_stores(stores) | {"embeddings": self.tuner.embed()}
