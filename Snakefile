@@ -211,6 +211,7 @@ if PROFILE["ensemble"]:
             arguments=execution("03_ensemble", seed=SEED, **PROFILE["ensemble"]),
         benchmark:
             "seconds/03_ensemble.tsv"
+        priority: 1 # the longest stage first, beside the networks
         resources:
             network=1,
         shell:

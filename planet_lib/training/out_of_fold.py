@@ -51,7 +51,7 @@ def predict_out_of_fold(
     seed : int
         Seed of the first repeat; the others count on from it.
     on_fit : callable, optional
-        Called with one line for each finished fold.
+        Called with one line for each finished fit.
 
     Returns
     -------
@@ -64,6 +64,8 @@ def predict_out_of_fold(
     unlabelled = examples.splits == "unlabelled"
     labelled = np.flatnonzero(~unlabelled)
     predictions = {step: np.zeros((seeds, *examples.encoded.shape), np.float32) for step in LADDER}
+    learned = list(dict.fromkeys(name for names in LADDER.values() for name in names))
+    fits = seeds * FOLDS + 1
     for repeat in range(seeds):
         folds = np.full(len(unlabelled), -1)
         folds[labelled] = assign_folds(
@@ -71,15 +73,17 @@ def predict_out_of_fold(
         )
         for fold in range(FOLDS):
             train = (folds >= 0) & (folds != fold)
-            by_learner = learners.predict(f"{repeat}-{fold}", train, seed + repeat)
+            by_learner = learners.predict(f"{repeat}-{fold}", train, seed + repeat, learned)
             for step, names in LADDER.items():
                 mean = np.mean([by_learner[name] for name in names], axis=0)
                 predictions[step][repeat, folds == fold] = mean[folds == fold]
                 predictions[step][repeat, unlabelled] += mean[unlabelled] / FOLDS
             if on_fit:
-                on_fit(f"repeat {repeat + 1} of {seeds}, fold {fold + 1} of {FOLDS}")
+                on_fit(f"fit {repeat * FOLDS + fold + 1}/{fits}: fold {fold + 1} of {FOLDS}")
     *_, ensemble = LADDER
-    by_learner = learners.predict("split", examples.splits == "train", seed)
-    probabilities = np.mean([by_learner[name] for name in LADDER[ensemble]], axis=0)
+    by_learner = learners.predict("split", examples.splits == "train", seed, LADDER[ensemble])
+    probabilities = np.mean(list(by_learner.values()), axis=0)
+    if on_fit:
+        on_fit(f"fit {fits}/{fits}: the training chips alone")
     probabilities[unlabelled] = predictions[ensemble][:, unlabelled].mean(axis=0)
     return probabilities, {step: rows[:, labelled] for step, rows in predictions.items()}
