@@ -1,7 +1,6 @@
 """Make a report: check what the user asks for and run the graph of its stages."""
 
 import fcntl
-import hashlib
 import os
 import re
 import selectors
@@ -15,8 +14,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from planet_lib.config import load_profile
-from planet_lib.data.catalogue import JPEG_FOLDERS, LABELS_FILE, TIFF_FOLDERS, scan_dataset
-from planet_lib.data.kaggle import name_contents, unpack_dataset
+from planet_lib.data.archives import name_contents
+from planet_lib.data.catalogue import LABELS_FILE, scan_dataset, sign_dataset
+from planet_lib.data.kaggle_archives import unpack_dataset
+from planet_lib.data.problems import summarize_problems
 from planet_lib.data.store import discard_changed_stores
 from planet_lib.environment import isolate_environment
 from planet_lib.errors import ConfigError, DataError, StageError
@@ -84,6 +85,7 @@ def make_report(
         raise ConfigError(f"NAME={name!r} is no folder name; use letters, digits and dashes")
     settings = {
         "name": name,
+        "given": None if data is None else str(data.resolve()),
         "data": None,
         "source": "synthetic chips",
         "signature": "",
@@ -96,16 +98,18 @@ def make_report(
     environment = isolate_environment(ROOT / "runs" / ".settings", os.environ)
     run_dir.mkdir(parents=True, exist_ok=True)
     with _hold(run_dir / "lock", name) as lock:
+        if not replace:
+            _refuse_other(run_dir / SETTINGS, settings)
         if data is not None:
             folder = unpack_dataset(data, run_dir / "dataset")
-            scan_dataset(folder)
+            _, problems = scan_dataset(folder)
+            for kind in summarize_problems(problems).itertuples():
+                print(f"{kind.example}{_count_others(kind.files)}: {kind.problem}; {kind.action}")
             settings |= {
                 "data": str(folder.resolve()),
                 "source": data.resolve().name,
-                "signature": _sign_files(folder),
+                "signature": sign_dataset(folder),
             }
-        if not replace:
-            _refuse_other(run_dir / SETTINGS, settings, given=data)
         write_json(run_dir / SETTINGS, settings)
         for path in discard_changed_stores(run_dir):
             print(f"{os.path.relpath(path)}: changed since it was written; it is made again")
@@ -133,12 +137,12 @@ def _hold(path: Path, name: str) -> Iterator[int]:
         yield file.fileno()
 
 
-def _refuse_other(path: Path, settings: dict, *, given: Path | None) -> None:
+def _refuse_other(path: Path, settings: dict) -> None:
     """Refuse to replace a report of another profile or other data."""
     if not path.exists():
         return
     earlier = read_json(path)
-    for key, option in (("profile_name", "PROFILE"), ("data", "DATA")):
+    for key, option in (("profile_name", "PROFILE"), ("given", "DATA")):
         if earlier.get(key, settings[key]) != settings[key]:
             raise ConfigError(
                 f"reports/{settings['name']} was made with {option}={earlier[key] or '(synthetic)'}"
@@ -235,13 +239,6 @@ def _stop_together(graph: subprocess.Popen) -> Iterator[None]:
         signal.signal(signal.SIGTERM, earlier)
 
 
-def _sign_files(data: Path) -> str:
-    """Digest the names, sizes and times of a data set's files, to see when they change."""
-    digest = hashlib.sha256()
-    folders = [data / name for name in (*JPEG_FOLDERS, *TIFF_FOLDERS)]
-    for folder in filter(Path.is_dir, folders):
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-            status = entry.stat()
-            digest.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    digest.update((data / LABELS_FILE).read_bytes())
-    return digest.hexdigest()
+def _count_others(files: int) -> str:
+    """Count the files of a kind beside its example."""
+    return f" and {files - 1:,} more" if files > 1 else ""
