@@ -3,13 +3,15 @@
 import fcntl
 import os
 import re
+import selectors
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from planet_lib.config import load_profile
 from planet_lib.data.archives import name_contents
@@ -20,10 +22,12 @@ from planet_lib.data.store import discard_changed_stores
 from planet_lib.environment import isolate_environment
 from planet_lib.errors import ConfigError, DataError, StageError
 from planet_lib.files import read_json, write_json
+from planet_lib.report.progress import ReportProgress
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = "report.json"
 GRACE_SECONDS = 30  # in which stages that are interrupted write what they have
+TICK_SECONDS = 1.0  # between two looks at the progress
 
 
 def name_report(data: Path | None, profile: str) -> str:
@@ -110,6 +114,10 @@ def make_report(
         for path in discard_changed_stores(run_dir):
             print(f"{os.path.relpath(path)}: changed since it was written; it is made again")
         _run_graph(run_dir, cores, environment, lock)
+    return _locate_page(name)
+
+
+def _locate_page(name: str) -> Path:
     return ROOT / "reports" / name / "index.html"
 
 
@@ -144,9 +152,18 @@ def _refuse_other(path: Path, settings: dict) -> None:
 
 
 def _run_graph(run_dir: Path, cores: int, environment: dict[str, str], lock: int) -> None:
-    """Run the graph and show its progress; the stages themselves write to stdout."""
+    """Run the graph and show its progress."""
     at_once = 1 if shutil.which("nvidia-smi") else 2  # two networks would share one GPU's memory
     threads = str(max(1, cores // at_once))
+    progress = ReportProgress(
+        os.path.relpath(_locate_page(run_dir.name)), at_once=min(at_once, cores), stream=sys.stdout
+    )
+    said: list[str] = []
+
+    def read_graph(line: str) -> None:
+        said.append(line.strip())
+        progress.read_graph(line)
+
     with subprocess.Popen(
         [
             sys.executable, "-m", "snakemake",
@@ -162,19 +179,16 @@ def _run_graph(run_dir: Path, cores: int, environment: dict[str, str], lock: int
             "PYTHONPATH": str(ROOT),  # the stages run this checkout, whatever else is installed
             "TF_NUM_INTRAOP_THREADS": threads,
         },
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
         pass_fds=[lock],  # no other graph starts beside stages that outlive this process
         start_new_session=True,
     ) as graph, _stop_together(graph):  # fmt: skip
-        said, stage = [], ""
-        for line in graph.stderr:
-            said.append(line.strip())
-            if finished := re.search(r"\(Rule: (\w+)\)", line):
-                stage = finished[1]
-            if progress := re.match(r"(\d+) of (\d+) steps", line):
-                print(f"[{progress[1]}/{progress[2]}] {stage}", flush=True)
+        pipes = {graph.stdout: progress.read_stage, graph.stderr: read_graph}
+        try:
+            _read_lines(pipes, progress.show)
+        finally:
+            progress.clear()
     if graph.returncode:
         failed = any(line.startswith("Error in rule") for line in said)
         reason = "see the errors above" if failed else " ".join(said[-3:])
@@ -184,6 +198,24 @@ def _run_graph(run_dir: Path, cores: int, environment: dict[str, str], lock: int
         )
     if any(line.startswith("Nothing to be done") for line in said):
         print("nothing to do: every page is up to date")
+
+
+def _read_lines(readers: dict[BinaryIO, Callable[[str], None]], tick: Callable[[], None]) -> None:
+    """Give each pipe's lines to its reader until all are closed; call `tick` every second or so."""
+    with selectors.DefaultSelector() as selector:
+        for pipe in readers:
+            selector.register(pipe, selectors.EVENT_READ)
+        begun = dict.fromkeys(readers, b"")
+        while selector.get_map():
+            for key, _ in selector.select(timeout=TICK_SECONDS):
+                pipe = key.fileobj
+                if not (read := os.read(key.fd, 2**16)):
+                    selector.unregister(pipe)
+                    read = b"\n"
+                *lines, begun[pipe] = re.split(rb"[\r\n]", begun[pipe] + read)
+                for line in lines:
+                    readers[pipe](line.decode(errors="replace"))
+            tick()
 
 
 @contextmanager
