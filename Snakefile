@@ -226,7 +226,6 @@ rule evaluate_runs:
     output:
         "notebooks/04_evaluate.ipynb",
         "results/evaluate.json",
-        "results/headline.png",
     params:
         arguments=execution("04_evaluate", runs=list_runs(PROFILE), seed=SEED),
     benchmark:
@@ -268,6 +267,8 @@ rule render_page:
 
 rule publish_index:
     input:
+        "data/chips.csv",
+        "data/raw.json",
         "results/explore.json",
         "results/dehaze.json",
         "results/evaluate.json",
