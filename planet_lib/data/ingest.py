@@ -1,7 +1,6 @@
 """Decode a data set into the chip store of a run, and split it."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from planet_lib.data.arrays import compact_array, fill_array
-from planet_lib.data.catalogue import Problem, scan_dataset
-from planet_lib.data.chips import CHIP_PX, decode_chip, read_file
-from planet_lib.data.labels import encode_tags
-from planet_lib.data.neighbours import find_neighbours, group_chips
+from planet_lib.data.catalogue import Problem
+from planet_lib.data.labels import encode_known
+from planet_lib.data.neighbours import group_chips
+from planet_lib.data.readers import ReadChip, find_reader
 from planet_lib.data.splits import split_chips
 from planet_lib.data.store import AGREEMENT, CATALOGUE, PROBLEMS
 from planet_lib.data.tiff import Agreement, measure_agreement, read_tiff, stretch_to_visual
@@ -21,7 +20,6 @@ from planet_lib.errors import DataError
 from planet_lib.files import map_over_cores, write_json
 
 MAX_LEFT_OUT = 0.01
-CHIP_SHAPE = (CHIP_PX, CHIP_PX, 3)
 
 
 def store_chips(
@@ -35,14 +33,14 @@ def store_chips(
 ) -> None:
     """Decode a data set into a run's chip store and split its labelled chips.
 
-    Writes ``data/raw.npy`` (N, 256, 256, 3) uint8 RGB with its manifest ``data/raw.json``,
+    Writes ``data/raw.npy`` (N, S, S, 3) uint8 RGB with its manifest ``data/raw.json``,
     ``data/chips.csv`` and ``data/problems.csv``. Where chips have a TIFF beside their JPEG, also
     ``data/agreement.csv``, which says how well the two match.
 
     Parameters
     ----------
     folder : Path
-        A data set in Kaggle's layout.
+        A data set that `planet_lib.data.readers` has a reader for.
     run_dir : Path
     source : str
         Name of the data on the pages.
@@ -58,10 +56,11 @@ def store_chips(
     DataError
         The data set cannot be used, or more than 1 % of its chips cannot.
     """
-    catalogue, problems = scan_dataset(folder)
+    reader = find_reader(folder)
+    catalogue, problems = reader.scan(folder)
     raw = run_dir / "data" / "raw.npy"
-    paths = [folder / path for path in catalogue["path"]]
-    digests, unreadable, pixels = decode_chips(paths, raw)
+    read = reader.open_chips(folder, catalogue)
+    digests, unreadable, pixels = decode_chips(read, len(catalogue), reader.chip_px, raw)
     problems += _list_unreadable(catalogue, unreadable, folder, allow_left_out)
     kept = np.array([digest is not None for digest in digests])
     if unreadable:
@@ -69,8 +68,9 @@ def store_chips(
     catalogue = catalogue[kept].reset_index(drop=True)
     labelled = catalogue["labelled"].to_numpy()
     catalogue["split"] = "unlabelled"
-    encoded = encode_tags(catalogue["tags"][labelled])
-    catalogue["group"] = group_chips(find_neighbours(np.load(raw, mmap_mode="r")), len(catalogue))
+    encoded = encode_known(catalogue["tags"], catalogue["known"])[labelled]
+    pairs = reader.pair_chips(catalogue, np.load(raw, mmap_mode="r"))
+    catalogue["group"] = group_chips(pairs, len(catalogue))
     groups = catalogue["group"][labelled]
     known = keep_neighbours and groups.duplicated().any()
     catalogue.loc[labelled, "split"] = split_chips(
@@ -93,6 +93,8 @@ def store_chips(
         raw.with_suffix(".json"),
         {
             "source": source,
+            "credit": reader.credit,
+            "labels": list(reader.labels),
             "sha256": hashlib.sha256(content.encode()).hexdigest(),
             "pixels_sha256": pixels,
             "chips": len(catalogue),
@@ -105,41 +107,41 @@ def store_chips(
 
 
 def decode_chips(
-    paths: Sequence[Path], store: Path
+    read: ReadChip, count: int, chip_px: int, store: Path
 ) -> tuple[list[str | None], dict[int, DataError], str]:
     """Decode chips into a memory-mapped array, on all cores.
 
     Parameters
     ----------
-    paths : sequence of Path, length N
-        JPEGs or TIFFs.
+    read : ReadChip
+        Reads one chip.
+    count : int
+        The number of chips, N.
+    chip_px : int
+        Side of a chip, S.
     store : Path
-        The ``.npy`` file to write, (N, 256, 256, 3) uint8 RGB, in the order of `paths`.
+        The ``.npy`` file to write, (N, S, S, 3) uint8 RGB.
 
     Returns
     -------
     digests : list of str or None, length N
-        SHA-256 of each file; None where it could not be read.
+        Digest of each chip; None where it could not be read.
     unreadable : dict of DataError
         The reason for each unreadable row.
     pixels : str
         Digest of the array, as `planet_lib.data.arrays.fill_array` returns it.
     """
-    digests: list[str | None] = [None] * len(paths)
+    digests: list[str | None] = [None] * count
     unreadable: dict[int, DataError] = {}
 
     def decode(row: int, out: np.ndarray) -> None:
         try:
-            data = read_file(paths[row])
-            digests[row] = hashlib.sha256(data).hexdigest()
-            if paths[row].suffix == ".tif":
-                out[...] = stretch_to_visual(read_tiff(paths[row]))
-            else:
-                decode_chip(data, paths[row], out)
+            digests[row] = read(row, out)
         except DataError as error:
-            digests[row], unreadable[row] = None, error
+            unreadable[row] = error
 
-    pixels = fill_array(store, (len(paths), *CHIP_SHAPE), np.uint8, decode, "reading chips")
+    shape = (count, chip_px, chip_px, 3)
+    pixels = fill_array(store, shape, np.uint8, decode, "reading chips")
     return digests, unreadable, pixels
 
 

@@ -20,7 +20,7 @@ from planet_lib.errors import DataError
 CREDIT = "Earth Genome, Amazon Mining Watch, CC BY 4.0"
 GALLERY = "data/training_gallery"
 LOCATIONS = "data/sampling_locations"
-CHIP_PX = 48
+GALLERY_CHIP_PX = 48
 GROUND_DISTANCE_M = 10.0
 PLACE_KM = 25.0
 EARTH_RADIUS_KM = 6371.0
@@ -128,13 +128,19 @@ def read_sheet(path: Path) -> np.ndarray:
     if bgr is None:
         raise DataError("not a PNG, or truncated; download it again")
     height, width, _ = bgr.shape
-    if height % CHIP_PX or width % CHIP_PX:
+    if height % GALLERY_CHIP_PX or width % GALLERY_CHIP_PX:
         raise DataError(
-            f"{width} x {height} px are not whole cells of {CHIP_PX} px; download it again"
+            f"{width} x {height} px are not whole cells of {GALLERY_CHIP_PX} px; download it again"
         )
-    grid = (height // CHIP_PX, CHIP_PX, width // CHIP_PX, CHIP_PX, 3)
+    grid = (
+        height // GALLERY_CHIP_PX,
+        GALLERY_CHIP_PX,
+        width // GALLERY_CHIP_PX,
+        GALLERY_CHIP_PX,
+        3,
+    )
     return np.ascontiguousarray(bgr[..., ::-1].reshape(grid).swapaxes(1, 2)).reshape(
-        -1, CHIP_PX, CHIP_PX, 3
+        -1, GALLERY_CHIP_PX, GALLERY_CHIP_PX, 3
     )
 
 

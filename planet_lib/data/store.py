@@ -18,6 +18,7 @@ from planet_lib.files import suggest_stage
 CATALOGUE = "data/chips.csv"
 PROBLEMS = "data/problems.csv"
 AGREEMENT = "data/agreement.csv"
+TEXTS = ("chip", "path", "tiff", "tags", "known", "start", "end", "kind")
 
 
 def discard_changed_stores(run_dir: Path) -> list[Path]:
@@ -37,8 +38,8 @@ def open_store(run_dir: Path, name: str) -> np.ndarray:
 
     Returns
     -------
-    memmap of shape (N, 256, 256, 3), uint8
-        RGB, read-only.
+    memmap of shape (N, S, S, 3), uint8
+        RGB, read-only; S is 256 for Kaggle's chips.
 
     Raises
     ------
@@ -104,8 +105,11 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
     -------
     DataFrame
         Row i describes row i of the stores: ``chip``, ``path``, ``tiff``, ``labelled``, ``tags``,
-        ``split`` (train, validation, test or unlabelled) and ``group`` (the same for chips that
-        are connected by neighbours).
+        ``known`` (the labels that the tags say yes or no about, or ``all``), ``split`` (train,
+        validation, test or unlabelled), ``group`` (the same for chips that are kept in one split),
+        ``ground_distance_m`` (side of a pixel), ``longitude`` and ``latitude`` (degrees, NaN where
+        unknown), ``start`` and ``end`` (ISO dates between which the chip was taken, or empty) and
+        ``kind`` (mine, or what a chip without one shows, or empty).
 
     Raises
     ------
@@ -116,7 +120,10 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
     if not path.exists():
         raise StageError(f"{path}: not there yet; {suggest_stage(run_dir)}")
     return pd.read_csv(
-        path, keep_default_na=False, dtype={"chip": str, "path": str, "tiff": str, "tags": str}
+        path,
+        keep_default_na=False,
+        na_values={"longitude": [""], "latitude": [""]},
+        dtype=dict.fromkeys(TEXTS, str),
     )
 
 
