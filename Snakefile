@@ -237,6 +237,7 @@ rule evaluate_runs:
 rule find_mines:
     input:
         "results/evaluate.json",
+        "data/dehazed.json",
         notebook("05_find_mines"),
     output:
         "notebooks/05_find_mines.ipynb",

@@ -32,6 +32,9 @@ class EpochKeeper(keras.callbacks.Callback):
         Seed of dropout; its draws depend only on the seed and the epoch.
     on_epoch : callable, optional
         Called with each row of the history.
+    watch : callable, optional
+        Called with the network after each epoch; what it returns goes into the history as
+        ``watched``.
     """
 
     def __init__(
@@ -41,12 +44,14 @@ class EpochKeeper(keras.callbacks.Callback):
         patience: int,
         seed: int,
         on_epoch: Callable[[dict], None] | None = None,
+        watch: Callable[[keras.Model], list] | None = None,
     ) -> None:
         super().__init__()
         self.folder = folder
         self.patience = patience
         self.seed = seed
         self.on_epoch = on_epoch
+        self.watch = watch
         path = folder / HISTORY
         self.history: list[dict] = read_json(path)["epochs"] if path.exists() else []
 
@@ -114,6 +119,8 @@ class EpochKeeper(keras.callbacks.Callback):
                 "lower learning_rate and run again; earlier epochs are kept"
             )
         row["seconds"] = time.perf_counter() - self._started
+        if self.watch:
+            row["watched"] = self.watch(self.model)
         self.history.append(row)
         save_state(self.model, self._state_file(epoch + 1))
         write_json(self.folder / HISTORY, {"epochs": self.history})
