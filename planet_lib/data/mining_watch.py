@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import DBSCAN
 
-from planet_lib.data.catalogue import Problem
 from planet_lib.data.labels import MINE
+from planet_lib.data.problems import Problem
 from planet_lib.errors import DataError
 
 CREDIT = "Earth Genome, Amazon Mining Watch, CC BY 4.0"

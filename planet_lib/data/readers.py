@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from planet_lib.data.catalogue import JPEG_FOLDERS, LABELS_FILE, TIFF_FOLDERS, Problem, scan_dataset
 from planet_lib.data.chips import CHIP_PX, decode_chip, read_file
-from planet_lib.data.kaggle import unpack_dataset
+from planet_lib.data.folders import is_tiff
+from planet_lib.data.kaggle import FOLDERS, TABLES, list_read, scan_kaggle
+from planet_lib.data.kaggle_archives import unpack_dataset
 from planet_lib.data.labels import ALL_LABELS, LABELS, MINE
 from planet_lib.data.mining_watch import (
     CREDIT,
@@ -27,11 +28,11 @@ from planet_lib.data.mining_watch import (
     scan_gallery,
 )
 from planet_lib.data.neighbours import find_neighbours
+from planet_lib.data.problems import Problem
 from planet_lib.data.tiff import read_tiff, stretch_to_visual
 from planet_lib.errors import DataError
 
 KAGGLE_GROUND_DISTANCE_M = 3.0
-KAGGLE_FILES = (LABELS_FILE, *JPEG_FOLDERS, *TIFF_FOLDERS)
 ReadChip = Callable[[int, np.ndarray], str]
 """Writes the pixels of a row of the catalogue into an array; returns the digest of the chip."""
 
@@ -56,10 +57,10 @@ class Reader:
     open_chips : callable
         From the folder and the catalogue to a function `ReadChip`, for any thread.
     pair_chips : callable
-        From the catalogue and the decoded chips to a table of rows, ``first`` and ``second``, that
-        are to be kept in one split.
-    list_files : callable
-        From the folder to the files that all this depends on.
+        From the catalogue, the decoded chips and the rows without a duplicate before them to a
+        table of pairs of rows, ``first`` and ``second``, that are to be kept in one split.
+    list_read : callable
+        From the folder to the tables and the files of chips that all this depends on.
     """
 
     labels: tuple[str, ...]
@@ -68,8 +69,8 @@ class Reader:
     profile: str
     scan: Callable[[Path], tuple[pd.DataFrame, list[Problem]]]
     open_chips: Callable[[Path, pd.DataFrame], ReadChip]
-    pair_chips: Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]
-    list_files: Callable[[Path], list[Path]]
+    pair_chips: Callable[[pd.DataFrame, np.ndarray, np.ndarray], pd.DataFrame]
+    list_read: Callable[[Path], tuple[list[Path], list[Path]]]
 
 
 def find_reader(folder: Path) -> Reader:
@@ -87,7 +88,7 @@ def find_reader(folder: Path) -> Reader:
     """
     if not is_mining_watch(folder):
         return KAGGLE
-    if mixed := [name for name in KAGGLE_FILES if (folder / name).exists()]:
+    if mixed := [name for name in (*TABLES, *FOLDERS) if (folder / name).exists()]:
         raise DataError(
             f"{folder}: has {mixed[0]} of Kaggle and {GALLERY} of Mining Watch; "
             "move one of the two data sets to a folder of its own"
@@ -106,18 +107,8 @@ def prepare_dataset(source: Path, target: Path) -> Path:
     return source if find_reader(source) is MINING_WATCH else unpack_dataset(source, target)
 
 
-def sign_dataset(folder: Path) -> str:
-    """Digest the names, sizes and times of a data set's files, to see when they change."""
-    digest = hashlib.sha256()
-    for path in find_reader(folder).list_files(folder):
-        status = path.stat()
-        name = path.relative_to(folder)
-        digest.update(f"{name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
-
-
 def _scan_kaggle(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
-    catalogue, problems = scan_dataset(folder)
+    catalogue, problems = scan_kaggle(folder)
     return catalogue.assign(
         known=ALL_LABELS,
         kind="",
@@ -136,18 +127,13 @@ def _open_kaggle(folder: Path, catalogue: pd.DataFrame) -> ReadChip:
 
     def read(row: int, out: np.ndarray) -> str:
         data = read_file(paths[row])
-        if paths[row].suffix == ".tif":
+        if is_tiff(paths[row]):
             out[...] = stretch_to_visual(read_tiff(paths[row]))
         else:
             decode_chip(data, paths[row], out)
         return hashlib.sha256(data).hexdigest()
 
     return read
-
-
-def _list_kaggle(folder: Path) -> list[Path]:
-    folders = filter(Path.is_dir, (folder / name for name in (*JPEG_FOLDERS, *TIFF_FOLDERS)))
-    return [folder / LABELS_FILE, *(path for at in folders for path in sorted(at.iterdir()))]
 
 
 def _scan_gallery(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
@@ -169,7 +155,7 @@ def _open_gallery(folder: Path, catalogue: pd.DataFrame) -> ReadChip:
     return read
 
 
-def _pair_places(catalogue: pd.DataFrame, chips: np.ndarray) -> pd.DataFrame:
+def _pair_places(catalogue: pd.DataFrame, chips: np.ndarray, once: np.ndarray) -> pd.DataFrame:
     """Pair each chip with the next one of its place."""
     places = catalogue["place"].to_numpy()
     order = np.argsort(places, kind="stable")
@@ -177,8 +163,8 @@ def _pair_places(catalogue: pd.DataFrame, chips: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"first": order[:-1][same], "second": order[1:][same]})
 
 
-def _list_gallery(folder: Path) -> list[Path]:
-    return sorted([*(folder / GALLERY).rglob("*.png"), *(folder / LOCATIONS).glob("*.geojson")])
+def _list_gallery(folder: Path) -> tuple[list[Path], list[Path]]:
+    return sorted((folder / LOCATIONS).glob("*.geojson")), sorted((folder / GALLERY).rglob("*.png"))
 
 
 KAGGLE = Reader(
@@ -188,8 +174,8 @@ KAGGLE = Reader(
     profile="default",
     scan=_scan_kaggle,
     open_chips=_open_kaggle,
-    pair_chips=lambda catalogue, chips: find_neighbours(chips),
-    list_files=_list_kaggle,
+    pair_chips=lambda catalogue, chips, once: find_neighbours(chips, once),
+    list_read=list_read,
 )
 MINING_WATCH = Reader(
     labels=(MINE,),
@@ -199,5 +185,5 @@ MINING_WATCH = Reader(
     scan=_scan_gallery,
     open_chips=_open_gallery,
     pair_chips=_pair_places,
-    list_files=_list_gallery,
+    list_read=_list_gallery,
 )

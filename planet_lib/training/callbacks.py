@@ -105,10 +105,7 @@ class EpochKeeper(keras.callbacks.Callback):
         load_state(network, self._state_file(self.best_epoch))
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        states = [v for v in self.model.variables if "seed_generator_state" in v.path]
-        for layer, state in enumerate(states):
-            draws = np.random.SeedSequence([self.seed, epoch, layer]).generate_state(2)
-            state.assign(draws.astype(state.dtype))
+        seed_dropout(self.model, self.seed, epoch)
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -138,3 +135,11 @@ class EpochKeeper(keras.callbacks.Callback):
 def find_best_epoch(history: list[dict]) -> int:
     """Find the epoch with the lowest validation loss, counted from 1."""
     return 1 + int(np.argmin([row["val_loss"] for row in history]))
+
+
+def seed_dropout(network: keras.Model, seed: int, epoch: int) -> None:
+    """Make the draws of a network's dropout depend only on the seed and the epoch."""
+    states = [v for v in network.variables if "seed_generator_state" in v.path]
+    for layer, state in enumerate(states):
+        draws = np.random.SeedSequence([seed, epoch, layer]).generate_state(2)
+        state.assign(draws.astype(state.dtype))

@@ -26,7 +26,7 @@ def cross_validate(
     model: str,
     input_mode: str,
     seed: int,
-    **settings: object,
+    settings: dict,
 ) -> np.ndarray:
     """Train a network on each combination of four of five folds, and predict the fifth.
 
@@ -41,9 +41,8 @@ def cross_validate(
         Holds the stores of `planet_lib.data.store`.
     model, input_mode, seed
         As for `planet_lib.training.train.train_run`; the seed also decides the folds.
-    **settings
-        The other settings of `planet_lib.training.train.train_run`, those of a `Network` of the
-        profile.
+    settings : dict
+        Those of a `planet_lib.config.Network`.
 
     Returns
     -------

@@ -53,7 +53,7 @@ def predict_out_of_fold(
     seed : int
         Seed of the first repeat; the others count on from it.
     on_fit : callable, optional
-        Called with one line for each finished fold.
+        Called with one line for each finished fit.
 
     Returns
     -------
@@ -68,6 +68,8 @@ def predict_out_of_fold(
     averaged = LADDER | {name: (name,) for name in MEMBERS}
     shape = (seeds, *examples.encoded.shape)
     predictions = {step: np.zeros(shape, np.float32) for step in averaged}
+    learned = list(dict.fromkeys(name for names in averaged.values() for name in names))
+    fits = seeds * FOLDS + 1
     for repeat in range(seeds):
         folds = np.full(len(unlabelled), -1)
         folds[labelled] = assign_folds(
@@ -75,14 +77,16 @@ def predict_out_of_fold(
         )
         for fold in range(FOLDS):
             train = (folds >= 0) & (folds != fold)
-            by_learner = learners.predict(f"{repeat}-{fold}", train, seed + repeat)
+            by_learner = learners.predict(f"{repeat}-{fold}", train, seed + repeat, learned)
             for step, names in averaged.items():
                 mean = np.mean([by_learner[name] for name in names], axis=0)
                 predictions[step][repeat, folds == fold] = mean[folds == fold]
                 predictions[step][repeat, unlabelled] += mean[unlabelled] / FOLDS
             if on_fit:
-                on_fit(f"repeat {repeat + 1} of {seeds}, fold {fold + 1} of {FOLDS}")
-    by_learner = learners.predict("split", examples.splits == "train", seed)
+                on_fit(f"fit {repeat * FOLDS + fold + 1}/{fits}: fold {fold + 1} of {FOLDS}")
+    by_learner = learners.predict("split", examples.splits == "train", seed, MEMBERS)
     probabilities = np.mean([by_learner[name] for name in MEMBERS], axis=0)
+    if on_fit:
+        on_fit(f"fit {fits}/{fits}: the training chips alone")
     probabilities[unlabelled] = predictions[ENSEMBLE][:, unlabelled].mean(axis=0)
     return probabilities, {step: rows[:, labelled] for step, rows in predictions.items()}
