@@ -7,6 +7,7 @@ from typing import Any
 from planet_lib.data.labels import MINE
 
 HOME = "index.html"
+LONGEST_NAME = 20
 SYNTHETIC_SOURCE = "synthetic chips"
 NETWORK_NAMES = {
     "cnn": "Plain CNN",
@@ -128,6 +129,15 @@ def name_label(label: str) -> str:
     'artisanal mine'
     """
     return label.replace("artisinal", "artisanal").replace("_", " ")
+
+
+def name_chip(chip: str) -> str:
+    """Shorten a long name of a chip so that it fits above its picture.
+
+    >>> name_chip("train_40478"), name_chip("v2.4_amazon_positives_S2L1C_clear0.75_0012")
+    ('train_40478', 'v2.4_amazo…0.75_0012')
+    """
+    return chip if len(chip) <= LONGEST_NAME else f"{chip[:10]}…{chip[-9:]}"
 
 
 def name_labels(tags: str) -> str:
