@@ -77,8 +77,8 @@ def unpack_dataset(source: Path, target: Path) -> Path:
     if not found:
         raise DataError(
             f"{source}: none of Kaggle's files, such as {LABELS_FILE} or {JPEG_FOLDERS[0]}.zip; "
-            "rename them as Kaggle does, or point DATA at the one archive that holds all, or at the "
-            f"folder that has {GALLERY} of Mining Watch"
+            "rename them as Kaggle does, or point DATA at the one archive that holds all, or at "
+            f"the folder that has Mining Watch's {GALLERY}"
         )
     chosen, problems = {}, []
     for name, paths in found.items():

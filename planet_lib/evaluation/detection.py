@@ -74,8 +74,8 @@ def score_detectors(
     Parameters
     ----------
     truth : ndarray of shape (N,), bool
-    scores : mapping of str to ndarray of shape (N,), float
-        By detector.
+    scores : mapping of str to ndarray of shape (N,) or (S, N), float
+        By detector; of S repeats with other seeds the mean is measured.
     groups : ndarray of shape (N,), int
         Chips of one group are drawn together. Groups with and without a positive are drawn apart,
         so that every draw has both.
@@ -87,7 +87,7 @@ def score_detectors(
         One row for each detector and measure (index ``detector``, ``measure``): ``value``,
         ``low`` and ``high``.
     """
-    values = {name: measure_detector(truth, each) for name, each in scores.items()}
+    values = {name: _measure_repeats(truth, each) for name, each in scores.items()}
     drawn = _bootstrap(truth, scores, groups, seed)
     return _tabulate(values, drawn)
 
@@ -114,7 +114,7 @@ def compare_detectors(
     DataFrame
         As `score_detectors`, of the differences.
     """
-    values = {name: measure_detector(truth, each) for name, each in scores.items()}
+    values = {name: _measure_repeats(truth, each) for name, each in scores.items()}
     drawn = _bootstrap(truth, scores, groups, seed)
     return _tabulate(
         {name: values[name] - values[other] for name, other in pairs.items()},
@@ -155,8 +155,15 @@ def _bootstrap(
     drawn = {name: np.empty((REPEATS, len(MEASURES))) for name in scores}
     for repeat, weights in enumerate(_draw_groups(truth, groups, seed)):
         for name, each in scores.items():
-            drawn[name][repeat] = measure_detector(truth, each, weights)
+            drawn[name][repeat] = _measure_repeats(truth, each, weights)
     return drawn
+
+
+def _measure_repeats(
+    truth: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    each = [measure_detector(truth, repeat, weights) for repeat in np.atleast_2d(scores)]
+    return np.mean(each, axis=0)
 
 
 def _draw_groups(truth: np.ndarray, groups: np.ndarray, seed: int) -> Iterator[np.ndarray]:

@@ -1,4 +1,4 @@
-"""The gallery of Amazon Mining Watch: its cells, what is known of them, their places, its faults."""
+"""The gallery of Amazon Mining Watch: its cells, what is known of them, places, and faults."""
 
 import json
 
@@ -201,7 +201,7 @@ def test_store_holds_the_cells_and_divides_no_place(gallery, tmp_path):
     catalogue, chips = load_catalogue(run), open_store(run, "raw")
     first = catalogue.index[catalogue["series"] == SERIES]
     np.testing.assert_array_equal(chips[first], paint_chips(9, (190, 150, 110), 0))
-    assert (catalogue.groupby("group")["split"].nunique() == 1).all()
+    assert catalogue.groupby("group")["split"].nunique().eq(1).all()
     assert (catalogue.groupby("series")["group"].nunique()[["random_negatives"]] == 1).all()
     manifest = json.loads((run / "data" / "raw.json").read_text())
     assert manifest["labels"] == [MINE]

@@ -104,6 +104,13 @@ def test_difference_of_a_detector_from_itself_is_zero():
     assert table.loc[("c", "average precision"), "high"] < 0
 
 
+def test_repeats_with_other_seeds_are_averaged():
+    repeats = np.array([SCORES, -SCORES])
+    table = score_detectors(TRUTH, {"d": repeats}, GROUPS, seed=1)
+    expected = np.mean([measure_detector(TRUTH, each) for each in repeats], axis=0)
+    np.testing.assert_allclose(table["value"], expected)
+
+
 def test_no_pairs_give_an_empty_table():
     assert len(compare_detectors(TRUTH, {"a": SCORES}, {}, GROUPS, seed=1)) == 0
 
