@@ -18,7 +18,8 @@ from planet_lib.files import suggest_stage
 CATALOGUE = "data/chips.csv"
 PROBLEMS = "data/problems.csv"
 AGREEMENT = "data/agreement.csv"
-TEXTS = ("chip", "path", "tiff", "tags", "known", "start", "end", "kind")
+NUMBERS = ("longitude", "latitude", "clear")  # NaN where empty
+TEXTS = ("chip", "path", "tiff", "tags", "known", "start", "end", "kind", "series")
 
 
 def discard_changed_stores(run_dir: Path) -> list[Path]:
@@ -108,8 +109,10 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
         ``known`` (the labels that the tags say yes or no about, or ``all``), ``split`` (train,
         validation, test or unlabelled), ``group`` (the same for chips that are kept in one split),
         ``ground_distance_m`` (side of a pixel), ``longitude`` and ``latitude`` (degrees, NaN where
-        unknown), ``start`` and ``end`` (ISO dates between which the chip was taken, or empty) and
-        ``kind`` (mine, or what a chip without one shows, or empty).
+        unknown), ``start`` and ``end`` (ISO dates between which the chip was taken, or empty),
+        ``kind`` (mine, or what a chip without one shows, or empty), ``series`` (of chips that were
+        collected together, or empty) and ``clear`` (share of clear observations that a composite
+        asked for, 0 to 1, or NaN).
 
     Raises
     ------
@@ -122,7 +125,7 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
     return pd.read_csv(
         path,
         keep_default_na=False,
-        na_values={"longitude": [""], "latitude": [""]},
+        na_values=dict.fromkeys(NUMBERS, [""]),
         dtype=dict.fromkeys(TEXTS, str),
     )
 

@@ -43,13 +43,10 @@ def conclude_pairs(table: pd.DataFrame) -> str:
     table : DataFrame
         As returned by `planet_lib.evaluation.detection.compare_detectors`.
     """
-    rows = table.xs(AVERAGE_PRECISION, level="measure") if len(table) else table
-    verdicts = {
-        "rises": rows.index[rows["low"] > 0] if len(rows) else [],
-        "falls": rows.index[rows["high"] < 0] if len(rows) else [],
-    }
-    if not len(rows):
+    if table.empty:
         return "No network was trained on chips as taken and on others, so nothing is compared."
+    rows = table.xs(AVERAGE_PRECISION, level="measure")
+    verdicts = {"rises": rows.index[rows["low"] > 0], "falls": rows.index[rows["high"] < 0]}
     sentences = [
         f"The average precision {verb} by more than chance explains for "
         f"{join_names([name_run(run) for run in runs])}."
