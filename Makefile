@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PROFILE ?= default
 # The recipes read these from the environment, so that a path may hold quotes and spaces.
 export NAME PROFILE DATA REPLACE
 
@@ -20,12 +19,13 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  DATA=path      folder with Kaggle's files, as archives or unpacked (default: synthetic chips)"
+	@echo "  DATA=mining-watch   real mines of Amazon Mining Watch, downloaded on first use (no account)"
 	@echo "  NAME=name      name of the report and its folder in reports/ (default: of the data and profile)"
 	@echo "  REPLACE=yes    replace a report of that name with another profile or other data"
-	@echo "  PROFILE=name   profile in config/: $(basename $(notdir $(wildcard config/*.yaml))) (default: default)"
+	@echo "  PROFILE=name   profile in config/: $(basename $(notdir $(wildcard config/*.yaml))) (default: of the data)"
 
 report: $(VENV)/ready ## make the report, or update what has changed
-	@$(BIN)/planet report --profile="$$PROFILE" $${NAME:+--name="$$NAME"} $${DATA:+--data="$$DATA"} \
+	@$(BIN)/planet report $${PROFILE:+--profile="$$PROFILE"} $${NAME:+--name="$$NAME"} $${DATA:+--data="$$DATA"} \
 		$${REPLACE:+--replace}
 
 test: $(VENV)/ready ## run all tests on two cores; print how long they took

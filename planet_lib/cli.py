@@ -40,9 +40,12 @@ def _lab(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from planet_lib.data.kaggle_download import fetch_competition
+    if options.source == "mining-watch":
+        from planet_lib.data.mining_watch_download import fetch_gallery as fetch
+    else:
+        from planet_lib.data.kaggle_download import fetch_competition as fetch
 
-    fetch_competition(options.folder)
+    fetch(options.folder)
 
 
 def _synthesize(options: argparse.Namespace) -> None:
@@ -114,9 +117,12 @@ def _make_parser() -> argparse.ArgumentParser:
     report = add("report", _report, "make a report, or bring it up to date")
     report.add_argument("--name", help="folder in reports/ (default: of the data and the profile)")
     report.add_argument(
-        "--data", type=Path, help="a folder with Kaggle's files, packed or not, or one archive"
+        "--data",
+        type=Path,
+        help="a folder with Kaggle's files, packed or not, one archive, a folder in the layout of "
+        "Mining Watch, or mining-watch to download it",
     )
-    report.add_argument("--profile", default="default", help="a file of config/")
+    report.add_argument("--profile", help="a file of config/ (default: the one for the data)")
     report.add_argument("--cores", type=int, default=count_cores(), help="default: all")
     report.add_argument(
         "--replace", action="store_true", help="also a report of another profile or other data"
@@ -125,7 +131,14 @@ def _make_parser() -> argparse.ArgumentParser:
     lab = add("lab", _lab, "open JupyterLab on the notebooks")
     lab.add_argument("options", nargs="*", help="options of JupyterLab, after --")
 
-    fetch = add("fetch", _fetch, "download the competition's files with your Kaggle token")
+    fetch = add("fetch", _fetch, "download a data set: of Kaggle's competition, or of Mining Watch")
+    fetch.add_argument(
+        "source",
+        nargs="?",
+        default="kaggle",
+        choices=("kaggle", "mining-watch"),
+        help="kaggle (with your token), or mining-watch (no account)",
+    )
     fetch.add_argument("folder", type=Path)
 
     synthesize = add("synthesize", _synthesize, "write synthetic chips in Kaggle's layout")

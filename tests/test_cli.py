@@ -26,7 +26,7 @@ MISTAKES = [
     (("report", "--cores"), 2, "expected one argument"),
     (("report", "extra"), 2, "unrecognized arguments: extra"),
     (("report", "--profile", "smok"), 1, "did you mean 'smoke'?"),
-    (("report", "--profile", "../config/smoke"), 1, "allowed: default, planet, pretrain"),
+    (("report", "--profile", "../config/smoke"), 1, "allowed: default, mining, mining-smoke"),
     (("report", "--name", "../x"), 1, "'../x' is no folder name"),
     (("report", "--name", ""), 1, "'' is no folder name"),
     (("report", "--data", "missing"), 1, "missing: no such folder; point DATA at"),

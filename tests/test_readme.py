@@ -19,7 +19,11 @@ COMMANDS = [
     if line
 ]
 NAME, DATA_NAME = "readme-test", "readme-test-data"
-NOT_RUN = ("make test", "make lab")  # runs this test; has its own test
+NOT_RUN = (
+    "make test",  # runs this test
+    "make lab",  # has its own test
+    "make report DATA=mining-watch",  # downloads; `test_mining_watch_download.py` has a server
+)
 
 pytestmark = [
     pytest.mark.slow,

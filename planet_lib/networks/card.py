@@ -12,6 +12,8 @@ CARD = "card.json"
 def read_card(folder: Path) -> dict:
     """Read the card in a network's folder, as `planet_lib.training.card.write_card` wrote it.
 
+    A card without ``known`` is of a network that was trained on all labels.
+
     Raises
     ------
     StageError
@@ -25,4 +27,4 @@ def read_card(folder: Path) -> dict:
         raise DataError(
             f"{path}: labels {card.get('labels')}, expected {list(LABELS)}; retrain the network"
         )
-    return card
+    return {"known": list(LABELS)} | card

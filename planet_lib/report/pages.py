@@ -144,6 +144,39 @@ def render_index(
         ) from error
 
 
+def render_detection(
+    page: Path, *, results: Mapping[str, Any], site: Sequence[Page], report: str, data_note: str
+) -> None:
+    """Write the front page of a report in which the mine alone is evaluated.
+
+    Parameters
+    ----------
+    page, results, site, report, data_note
+        As for `render_index`.
+
+    Raises
+    ------
+    StageError
+        `results` lacks a key.
+    """
+    try:
+        _write(
+            page,
+            "detection.html.j2",
+            results=results,
+            config=yaml.safe_dump(results["provenance"]["config"], sort_keys=False),
+            site=site,
+            report=report,
+            data_note=data_note,
+            synthetic=False,
+            current=HOME,
+        )
+    except (KeyError, jinja2.UndefinedError) as error:
+        raise StageError(
+            f"the results of report {report!r} lack a key: {error}; run `make report` again"
+        ) from error
+
+
 def _compare_runs(results: Mapping[str, Any]) -> dict[str, Any]:
     """Sort runs and baselines by F2 and choose an axis that covers all their intervals."""
     rows = [{"name": name, "run": run, "f2": run["f2"]} for name, run in results["runs"].items()]

@@ -14,7 +14,7 @@ from planet_lib.data.store import load_catalogue, open_store
 from planet_lib.files import read_json, write_json
 from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.report.contents import Page
-from planet_lib.report.pages import CANDIDATES_PICTURED, HOME, render_index
+from planet_lib.report.pages import CANDIDATES_PICTURED, HOME, render_detection, render_index
 
 
 def publish_index(
@@ -26,8 +26,11 @@ def publish_index(
     report: str,
     data_note: str,
     synthetic: bool,
+    detection: bool,
 ) -> None:
     """Write ``results.json``, ``submission.csv`` and the front page of a report.
+
+    The report of a detector has no ``submission.csv``.
 
     Pages that are not of this report, as of an earlier profile, are removed.
 
@@ -41,27 +44,40 @@ def publish_index(
         The content of a `planet_lib.config.Profile`.
     site, report, data_note, synthetic
         As for `planet_lib.report.pages.render_index`.
+    detection : bool
+        Whether the mine alone is known, see `planet_lib.report.contents.is_detection`.
 
     Raises
     ------
     StageError
         A result of a stage is missing or damaged.
     """
-    explored, dehazed, evaluated, mines = (
+    explored, dehazed, evaluated = (
         read_json(run_dir / "results" / f"{stage}.json")
-        for stage in ("explore", "dehaze", "evaluate", "find_mines")
+        for stage in ("explore", "dehaze", "evaluate")
     )
     results = {
         "data": {"name": report, "synthetic": synthetic} | explored,
         "haze": dehazed,
         **evaluated,
-        "mines": mines,
         "provenance": _describe_provenance(run_dir, profile),
     }
     published = {HOME, *(page.href for page in site)}
     for page in report_dir.glob("*.html"):
         if page.name not in published:
             page.unlink()
+    if detection:
+        write_json(report_dir / "results.json", results)
+        render_detection(
+            report_dir / "index.html",
+            results=results,
+            site=site,
+            report=report,
+            data_note=data_note,
+        )
+        return
+    mines = read_json(run_dir / "results" / "find_mines.json")
+    results["mines"] = mines
     write_json(report_dir / "results.json", results)
     shutil.copyfile(run_dir / "results" / "submission.csv", report_dir / "submission.csv")
     pictured = [candidate["chip"] for candidate in mines["candidates"][:CANDIDATES_PICTURED]]
