@@ -18,6 +18,7 @@ from planet_lib.scenes.tiles import ASSESSED, CLOUD, DOMAIN, NO_DATA
 SITES = "sites.geojson"
 PROBABILITY, CLASSES = "probability.tif", "assessed.tif"
 THUMBNAIL_PX = 256
+LARGEST_TILES = 12  # along a thumbnail's side
 JPEG_QUALITY = 88
 CLASS_COLOURS = {  # Okabe and Ito, for colour blindness
     ASSESSED: (0, 0, 0, 0),
@@ -99,8 +100,9 @@ def write_thumbnails(scene: Scene, sites: gpd.GeoDataFrame, folder: Path, airlig
         for name, bounds in zip(names, sites.bounds.to_numpy(), strict=True):
             levels, valid = reader.read(*_frame(scene, bounds))
             small = _shrink(levels)
-            filled = np.where(_shrink(valid.view(np.uint8))[..., None] > 0, small, airlight)
-            haze_free = remove_haze(np.rint(filled).astype(np.uint8), airlight=airlight)
+            known = _shrink(valid.view(np.uint8))[..., None] > 0
+            filled = np.rint(np.where(known, small, airlight)).astype(np.uint8)
+            haze_free = remove_haze(filled, airlight=airlight) * known
             for ending, picture in (("", small), ("-haze-free", haze_free)):
                 _write_jpeg(folder / f"{name}{ending}.jpg", picture)
     return names
@@ -168,17 +170,19 @@ def _style(sites: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 
 def _frame(scene: Scene, bounds: np.ndarray) -> tuple[range, range]:
-    """Frame a site with a margin of half a tile, within the scene."""
+    """Frame a site, or the middle of a large one, with a margin of half a tile within the scene."""
     grid = scene.grid
     left, bottom, right, top = bounds
-    columns = ((np.array([left, right]) - grid.phase[0]) / grid.step).round().astype(int)
-    rows = ((grid.phase[1] - np.array([top, bottom])) / grid.step).round().astype(int)
-    return tuple(
-        range(
-            max(start - grid.chip_px // 2, within.start), min(stop + grid.chip_px // 2, within.stop)
-        )
-        for (start, stop), within in ((rows, grid.rows), (columns, grid.columns))
+    columns = (np.array([left, right]) - grid.phase[0]) / grid.step
+    rows = (grid.phase[1] - np.array([top, bottom])) / grid.step
+    return _frame_side(rows, grid.rows, grid.chip_px), _frame_side(
+        columns, grid.columns, grid.chip_px
     )
+
+
+def _frame_side(edges: np.ndarray, pixels: range, chip_px: int) -> range:
+    middle, half = edges.mean(), min(np.ptp(edges) + chip_px, LARGEST_TILES * chip_px) / 2
+    return range(max(round(middle - half), pixels.start), min(round(middle + half), pixels.stop))
 
 
 def _shrink(picture: np.ndarray) -> np.ndarray:
