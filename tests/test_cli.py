@@ -44,6 +44,9 @@ MISTAKES = [
     (("find-mines", "scene.tif"), 2, "required: --out"),
     (("find-mines", "scene.tif", "--out", "x", "--bands", "red"), 2, "'red' is no list such as"),
     (("find-mines", "scene.tif", "--out", "x"), 1, "scene.tif: no such file"),
+    (("label", "empty", "none/labels.csv"), 1, "none: no such folder; make it first"),
+    (("label", "empty", "file"), 1, "file: exists and is kept; choose another name, or add"),
+    (("export", "none"), 1, "none: no such folder; give the folder of a network"),
 ]  # fmt: skip
 
 
