@@ -83,8 +83,9 @@ def search(path: Path, model: str, pipe) -> None:
     from planet_lib.scenes.detector import choose_detector, load_detector
     from planet_lib.scenes.find import find_mines
     from planet_lib.scenes.grid import lay_grid
-    from planet_lib.scenes.read import Scene, describe_source
+    from planet_lib.scenes.read import Scene
     from planet_lib.scenes.scan import estimate_airlight
+    from planet_lib.scenes.source import describe_source
     from planet_lib.scenes.tiles import Band
 
     with tempfile.TemporaryDirectory() as out:

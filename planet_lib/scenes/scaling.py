@@ -1,14 +1,11 @@
 """From a scene's values to 8 bits: one linear scale for the whole scene, never one per tile."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from planet_lib.errors import ConfigError
-
-if TYPE_CHECKING:
-    from planet_lib.scenes.read import Source
+from planet_lib.scenes.source import Source
 
 WHITE_REFLECTANCE = 0.3  # as in the chips of Amazon Mining Watch
 REFLECTANCE_UNIT = 1e-4  # of integers, unless the file names its own scale
@@ -44,7 +41,7 @@ class Scaling:
         return f"{self.name}, {self.low:g} to 0 and {self.high:g} to 255"
 
 
-def choose_scaling(text: str | None, source: "Source", sample: np.ndarray) -> Scaling:
+def choose_scaling(text: str | None, source: Source, sample: np.ndarray) -> Scaling:
     """Choose a scale by its name.
 
     Parameters

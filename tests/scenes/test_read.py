@@ -6,7 +6,8 @@ from rasterio.transform import Affine, from_origin
 
 from planet_lib.errors import ConfigError, DataError
 from planet_lib.scenes.grid import WGS84, lay_grid
-from planet_lib.scenes.read import Scene, describe_source
+from planet_lib.scenes.read import Scene
+from planet_lib.scenes.source import describe_source
 
 
 def open_scene(path, *, bands=None, scaling=None, ground_distance_m=10.0):
