@@ -77,6 +77,21 @@ def _label(options: argparse.Namespace) -> None:
         raise DataError(f"{options.table}: lacks {len(left_out)} of the files, see above")
 
 
+def _find_mines(options: argparse.Namespace) -> None:
+    from planet_lib.scenes.find import find_mines
+
+    settings = {key: value for key, value in vars(options).items() if key != "command"}
+    sites = find_mines(**settings)
+    print(f"sites: {len(sites)} in {os.path.relpath(options.out)}/sites.geojson")
+
+
+def _read_bands(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list such as 3,2,1") from None
+
+
 def _export(options: argparse.Namespace) -> None:
     from planet_lib.networks.onnx import export_network
 
@@ -160,6 +175,36 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar="folder",
         help="runs/<name>/models/<network>-<input> (default: pretrained on synthetic chips)",
     )
+
+    find = add("find-mines", _find_mines, "find mines in scenes: GeoTIFFs and other rasters")
+    find.add_argument(
+        "scenes",
+        nargs="+",
+        metavar="scene",
+        help="a raster with red, green and blue, or red.tif,green.tif,blue.tif",
+    )
+    find.add_argument("--out", type=Path, required=True, help="folder for the results")
+    find.add_argument(
+        "--model",
+        help="a shipped detector or runs/<name>/models/<network>-<input> (default: the shipped one "
+        "whose ground distance fits)",
+    )
+    find.add_argument("--bands", type=_read_bands, help="red, green and blue, such as 3,2,1")
+    find.add_argument(
+        "--scaling",
+        help="tci (8-bit levels, default of 8-bit files), reflectance, percentile, or LOW,HIGH",
+    )
+    find.add_argument(
+        "--stride", type=int, help="distance of tiles in pixels (default: half a one)"
+    )
+    find.add_argument(
+        "--threshold", type=float, help="probability of a site (default: the model's)"
+    )
+    find.add_argument(
+        "--isolated-threshold", type=float, help="of a site far from others (default: the model's)"
+    )
+    find.add_argument("--boundaries", type=Path, help="areas whose names go into the table")
+    find.add_argument("--compare", type=Path, help="sites found earlier: new, grown, gone")
 
     export = add("export", _export, "write trained networks as ONNX files")
     export.add_argument(
