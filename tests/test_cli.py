@@ -41,6 +41,9 @@ MISTAKES = [
     (("synthesize", "x", "--chips", "-5"), 1, "chips"),
     (("synthesize", "x", "--enrich", "2"), 1, "enrich"),
     (("synthesize", "x", "--seed", "-1"), 1, "seed"),
+    (("label", "empty", "none/labels.csv"), 1, "none: no such folder; make it first"),
+    (("label", "empty", "file"), 1, "file: exists and is kept; choose another name, or add"),
+    (("export", "none"), 1, "none: no such folder; give the folder of a network"),
 ]  # fmt: skip
 
 
