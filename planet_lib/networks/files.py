@@ -14,7 +14,7 @@ from planet_lib.networks.architectures import HEADS
 from planet_lib.networks.card import CARD, read_card
 from planet_lib.networks.safety import refuse_code
 
-PRETRAINED = Path(__file__).parent / "pretrained"
+PRETRAINED = Path(__file__).parent / "pretrained/synthetic"
 """Folder of the ResNet that was trained on synthetic chips only."""
 FILES_OF_2018 = {
     "cnn": "b00_cnn.h5",
