@@ -8,17 +8,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from planet_lib.data.chips import CHIP_PX
 from planet_lib.data.labels import MINE
 from planet_lib.errors import ConfigError, DataError, suggest
-from planet_lib.files import read_json
-from planet_lib.networks.card import CARD
-from planet_lib.networks.files import PRETRAINED, load_network
+from planet_lib.networks.card import CARD, read_card
+from planet_lib.networks.files import load_network
+from planet_lib.networks.locate import MODEL, SHIPPED, list_shipped
 from planet_lib.networks.predict import PREDICTION_BATCH
 from planet_lib.scenes.grid import CELLS
 
-MODEL = "model.keras"
-KAGGLE_GROUND_DISTANCE_M = 3.0
 FLAT = 0.5  # threshold where the card has none
 BRIGHTNESS = (20.0, 200.0)  # mean levels of 700 real chips of the competition: 25 to 192
 COARSEST = 2.0  # a scene this many times coarser than a detector's chips is not searched unasked
@@ -86,8 +83,7 @@ class Detector:
 
 def find_shipped() -> dict[str, Path]:
     """Find the detectors that come with the package: their names and folders."""
-    folders = sorted(path.parent for path in PRETRAINED.parent.glob(f"*/{CARD}"))
-    return {folder.name.replace("_", "-"): folder for folder in folders}
+    return {name: SHIPPED / name for name in list_shipped()}
 
 
 def choose_detector(model: str | None, ground_distance_m: float) -> Path:
@@ -133,8 +129,8 @@ def load_detector(folder: Path) -> Detector:
     StageError
         The card is missing or damaged.
     """
-    card = read_json(folder / CARD)
-    labels = tuple(card.get("labels", ()))
+    card = read_card(folder)
+    labels = tuple(card["labels"])
     if MINE not in labels:
         raise DataError(f"{folder / CARD}: the labels do not include {MINE}")
     network = load_network(folder / MODEL)
@@ -148,7 +144,7 @@ def load_detector(folder: Path) -> Detector:
         )
     thresholds = {label: card["thresholds"].get("flat", FLAT) for label in labels}
     thresholds |= card["thresholds"].get("tuned", {})
-    chip_px = card.get("chip_px", CHIP_PX)
+    chip_px = card["chip_px"]
     if chip_px % CELLS:
         raise DataError(f"{folder / CARD}: chip_px is {chip_px}; allowed: multiples of {CELLS}")
     return Detector(
@@ -158,7 +154,7 @@ def load_detector(folder: Path) -> Detector:
         labels=labels,
         chip_px=chip_px,
         image_px=card["input"]["image_px"],
-        ground_distance_m=read_ground_distance(folder),
+        ground_distance_m=float(card["ground_distance_m"]),
         pictures=tuple(card["input"]["pictures"]),
         haze=card["haze"],
         thresholds=thresholds,
@@ -169,4 +165,4 @@ def load_detector(folder: Path) -> Detector:
 
 def read_ground_distance(folder: Path) -> float:
     """Read the ground distance of a network's chips in metres from its card."""
-    return float(read_json(folder / CARD).get("ground_distance_m", KAGGLE_GROUND_DISTANCE_M))
+    return float(read_card(folder)["ground_distance_m"])
