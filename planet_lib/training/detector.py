@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from planet_lib.data.labels import MINE
-from planet_lib.data.mining_watch import CHIP_PX
+from planet_lib.data.mining_watch import GALLERY_CHIP_PX
 from planet_lib.networks.batches import view_chips
 from planet_lib.networks.efficientnet import build_backbone, load_imagenet_weights
 
@@ -49,7 +49,7 @@ def build_detector(image_px: int = IMAGE_PX) -> keras.Model:
     """
     backbone = build_backbone(image_px)
     load_imagenet_weights(backbone)
-    chips = keras.Input((CHIP_PX, CHIP_PX, 3), name="chips")
+    chips = keras.Input((GALLERY_CHIP_PX, GALLERY_CHIP_PX, 3), name="chips")
     x = backbone(layers.Resizing(image_px, image_px, name="enlarge")(chips))
     x = layers.Dropout(0.2, name="dropout")(x)
     probability = layers.Dense(1, activation="sigmoid", name=MINE)(x)
@@ -152,7 +152,7 @@ def average_networks(networks: list[keras.Model]) -> keras.Model:
     keras.Model
         As from `build_detector`.
     """
-    chips = keras.Input((CHIP_PX, CHIP_PX, 3), name="chips")
+    chips = keras.Input((GALLERY_CHIP_PX, GALLERY_CHIP_PX, 3), name="chips")
     outputs = []
     for number, network in enumerate(networks, start=1):
         member = keras.Model(network.input, network.output[MINE], name=f"member_{number}")

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from planet_lib.data.labels import MINE
-from planet_lib.data.mining_watch import CHIP_PX, CREDIT, GROUND_DISTANCE_M, load_gallery
+from planet_lib.data.mining_watch import CREDIT, GALLERY_CHIP_PX, GROUND_DISTANCE_M, load_gallery
 from planet_lib.evaluation.detection import find_threshold
 from planet_lib.files import replace_file, write_json
 from planet_lib.networks.card import CARD
@@ -77,13 +77,13 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
             "labels": [MINE],
             "credit": CREDIT,
             "thresholds": {"flat": threshold, "tuned": {MINE: threshold}, "isolated": isolated},
-            "chip_px": CHIP_PX,
+            "chip_px": GALLERY_CHIP_PX,
             "ground_distance_m": GROUND_DISTANCE_M,
             "brightness": levels.tolist(),
             "input": {
                 "mode": "raw",
                 "pictures": ["raw"],
-                "image_px": CHIP_PX,
+                "image_px": GALLERY_CHIP_PX,
                 "channels": 3,
                 "values": [0, 255],
             },
@@ -121,7 +121,7 @@ def predict_folds(
             file = work / f"fold-{fold}-{MEASURED_PX}.weights.h5"
             network = _train(chips[train], mines[train], MEASURED_PX, fold, file)
             clear = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
-            predicted = predict_chips(network, chips, image_px=CHIP_PX, rows=clear)
+            predicted = predict_chips(network, chips, image_px=GALLERY_CHIP_PX, rows=clear)
             scores.append(predicted[:, 0])
             tested.append(clear)
     return np.concatenate(scores), np.concatenate(tested)
