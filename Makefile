@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PROFILE ?= default
 # The recipes read these from the environment, so that a path may hold quotes and spaces.
 export NAME PROFILE DATA REPLACE
 
@@ -14,18 +13,19 @@ endif
 $(foreach word,name profile data replace,$(if $(filter command,$(origin $(word))),$(error $(word)=$($(word)): write it in capital letters)))
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lab bench lock
+.PHONY: help report test lab bench picture lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  DATA=path      folder with Kaggle's files, as archives or unpacked (default: synthetic chips)"
+	@echo "  DATA=mining-watch   real mines of Amazon Mining Watch, downloaded on first use (no account)"
 	@echo "  NAME=name      name of the report and its folder in reports/ (default: of the data and profile)"
 	@echo "  REPLACE=yes    replace a report of that name with another profile or other data"
-	@echo "  PROFILE=name   profile in config/: $(basename $(notdir $(wildcard config/*.yaml))) (default: default)"
+	@echo "  PROFILE=name   profile in config/: $(basename $(notdir $(wildcard config/*.yaml))) (default: of the data)"
 
 report: $(VENV)/ready ## make the report, or update what has changed
-	@$(BIN)/planet report --profile="$$PROFILE" $${NAME:+--name="$$NAME"} $${DATA:+--data="$$DATA"} \
+	@$(BIN)/planet report $${PROFILE:+--profile="$$PROFILE"} $${NAME:+--name="$$NAME"} $${DATA:+--data="$$DATA"} \
 		$${REPLACE:+--replace}
 
 test: $(VENV)/ready ## run all tests on two cores; print how long they took
@@ -38,6 +38,9 @@ lab: $(VENV)/ready ## open JupyterLab on the notebooks
 
 bench: $(VENV)/ready ## run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+picture: $(VENV)/ready ## check the default report in Chromium and make the README's picture of it anew
+	@$(BIN)/python tests/browser.py reports/default --picture docs/front-page.png
 
 lock: pyproject.toml ## update requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \

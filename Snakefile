@@ -13,18 +13,21 @@ from pathlib import Path
 
 from planet_lib.config import INPUTS
 from planet_lib.dependencies import PACKAGE, list_dependencies
-from planet_lib.report.contents import list_pages, list_runs
+from planet_lib.report.contents import is_detection, list_pages, list_runs, name_data
 
 ROOT = Path("../..") # from runs/<name>: a repository that is moved stays up to date
 REPORT = ROOT / "reports" / config["name"]
 PROFILE = config["profile"]
 SEED = PROFILE["seed"]
 SYNTHETIC = config["data"] is None
+DETECTION = is_detection(config["labels"])
+PAGES = list_pages(PROFILE, detection=DETECTION)
+EXPLORE = PAGES[0].name
 MADE = "synthetic/{chips}-{unlabelled}-{enrich}-{seed}".format(seed=SEED, **PROFILE["synthetic"])
 SITE = {
-    "site": [asdict(page) for page in list_pages(PROFILE)],
+    "site": [asdict(page) for page in PAGES],
     "report": config["name"],
-    "data_note": "synthetic chips" if SYNTHETIC else f"the chips of {config['source']}",
+    "data_note": name_data(config["source"], config["credit"]),
     "synthetic": SYNTHETIC,
 }
 STAGE = f"exec 2>&1; {shlex.quote(sys.executable)} -m planet_lib.report.stage"
@@ -59,7 +62,7 @@ rule report:
         "data/raw.json",
         "data/dehazed.json",
         REPORT / "index.html",
-        [REPORT / page.href for page in list_pages(PROFILE)],
+        [REPORT / page.href for page in PAGES],
 
 
 if SYNTHETIC:
@@ -141,16 +144,14 @@ rule explore_chips:
         "data/chips.csv",
         "data/problems.csv",
         "data/statistics.csv",
-        notebook("01_explore"),
+        notebook(EXPLORE),
     output:
-        "notebooks/01_explore.ipynb",
+        f"notebooks/{EXPLORE}.ipynb",
         "results/explore.json",
     params:
-        arguments=execution(
-            "01_explore", samples_per_label=PROFILE["samples_per_label"], seed=SEED
-        ),
+        arguments=execution(EXPLORE, samples_per_label=PROFILE["samples_per_label"], seed=SEED),
     benchmark:
-        "seconds/01_explore.tsv"
+        f"seconds/{EXPLORE}.tsv"
     shell:
         "{EXECUTE} {params.arguments:q}"
 
@@ -218,38 +219,93 @@ if PROFILE["ensemble"]:
             "{EXECUTE} {params.arguments:q}"
 
 
-rule evaluate_runs:
-    input:
-        expand("models/{run}/run.json", run=list_runs(PROFILE)),
-        "data/statistics.csv",
-        notebook("04_evaluate"),
-    output:
-        "notebooks/04_evaluate.ipynb",
-        "results/evaluate.json",
-        "results/headline.png",
-    params:
-        arguments=execution("04_evaluate", runs=list_runs(PROFILE), seed=SEED),
-    benchmark:
-        "seconds/04_evaluate.tsv"
-    shell:
-        "{EXECUTE} {params.arguments:q}"
+if PROFILE["cross_validation"]:
+    CROSS_VALIDATED = "{network}-{input}".format(**PROFILE["cross_validation"])
+
+    rule cross_validate:
+        input:
+            "data/chips.csv",
+            [f"data/{store}.json" for store in INPUTS[PROFILE["cross_validation"]["input"]]],
+            code("planet_lib/training/cross_validate.py"),
+        output:
+            update(f"cross_validation/{CROSS_VALIDATED}/run.json"),
+        params:
+            arguments=json.dumps(
+                {
+                    "run_dir": ".",
+                    "model": PROFILE["cross_validation"]["network"],
+                    "input_mode": PROFILE["cross_validation"]["input"],
+                    "seed": SEED,
+                    "settings": PROFILE["networks"][PROFILE["cross_validation"]["network"]],
+                }
+            ),
+        benchmark:
+            "seconds/cross_validate.tsv"
+        resources:
+            network=1,
+        shell:
+            "{STAGE} planet_lib.training.cross_validate:cross_validate {params.arguments:q}"
 
 
-rule find_mines:
-    input:
-        "results/evaluate.json",
-        "data/dehazed.json",
-        notebook("05_find_mines"),
-    output:
-        "notebooks/05_find_mines.ipynb",
-        "results/find_mines.json",
-        "results/submission.csv",
-    params:
-        arguments=execution("05_find_mines", gallery_chips=PROFILE["gallery_chips"]),
-    benchmark:
-        "seconds/05_find_mines.tsv"
-    shell:
-        "{EXECUTE} {params.arguments:q}"
+if DETECTION:
+
+    rule evaluate_detectors:
+        input:
+            expand("models/{run}/run.json", run=list_runs(PROFILE)),
+            rules.cross_validate.output if PROFILE["cross_validation"] else [],
+            "data/statistics.csv",
+            "data/dehazed.json",
+            notebook("04_detection"),
+        output:
+            "notebooks/04_detection.ipynb",
+            "results/evaluate.json",
+        params:
+            arguments=execution(
+                "04_detection",
+                runs=list_runs(PROFILE),
+                cross_validated=CROSS_VALIDATED if PROFILE["cross_validation"] else "",
+                gallery_chips=PROFILE["gallery_chips"],
+                seed=SEED,
+            ),
+        benchmark:
+            "seconds/04_detection.tsv"
+        shell:
+            "{EXECUTE} {params.arguments:q}"
+
+
+else:
+
+    rule evaluate_runs:
+        input:
+            expand("models/{run}/run.json", run=list_runs(PROFILE)),
+            "data/statistics.csv",
+            notebook("04_evaluate"),
+        output:
+            "notebooks/04_evaluate.ipynb",
+            "results/evaluate.json",
+        params:
+            arguments=execution("04_evaluate", runs=list_runs(PROFILE), seed=SEED),
+        benchmark:
+            "seconds/04_evaluate.tsv"
+        shell:
+            "{EXECUTE} {params.arguments:q}"
+
+
+    rule find_mines:
+        input:
+            "results/evaluate.json",
+            "data/dehazed.json",
+            notebook("05_find_mines"),
+        output:
+            "notebooks/05_find_mines.ipynb",
+            "results/find_mines.json",
+            "results/submission.csv",
+        params:
+            arguments=execution("05_find_mines", gallery_chips=PROFILE["gallery_chips"]),
+        benchmark:
+            "seconds/05_find_mines.tsv"
+        shell:
+            "{EXECUTE} {params.arguments:q}"
 
 
 rule render_page:
@@ -268,19 +324,23 @@ rule render_page:
 
 rule publish_index:
     input:
+        "data/chips.csv",
+        "data/raw.json",
         "results/explore.json",
         "results/dehaze.json",
         "results/evaluate.json",
-        "results/find_mines.json",
-        [REPORT / page.href for page in list_pages(PROFILE)],
+        [] if DETECTION else "results/find_mines.json",
+        [REPORT / page.href for page in PAGES],
         code("planet_lib/report/publish.py"),
     output:
         REPORT / "index.html",
         REPORT / "results.json",
-        REPORT / "submission.csv",
+        [] if DETECTION else REPORT / "submission.csv",
     params:
         arguments=json.dumps(
-            {"run_dir": ".", "report_dir": str(REPORT), "profile": PROFILE} | SITE
+            {"run_dir": ".", "report_dir": str(REPORT), "profile": PROFILE}
+            | {"detection": DETECTION}
+            | SITE
         ),
     shell:
         "{STAGE} planet_lib.report.publish:publish_index {params.arguments:q}"

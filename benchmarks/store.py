@@ -14,6 +14,7 @@ import cv2
 
 from planet_lib.data.catalogue import scan_dataset
 from planet_lib.data.ingest import decode_chips
+from planet_lib.data.readers import find_reader
 from planet_lib.synthetic import write_dataset
 
 ROUNDS = 5
@@ -21,7 +22,8 @@ ROUNDS = 5
 
 def measure(folder: Path) -> None:
     cv2.setNumThreads(1)
-    paths = [folder / path for path in scan_dataset(folder)[0]["path"]]
+    catalogue, reader = scan_dataset(folder)[0], find_reader(folder)
+    paths = [folder / path for path in catalogue["path"]]
     loop, store = [], []
     for _ in range(ROUNDS):
         started = time.perf_counter()
@@ -30,7 +32,8 @@ def measure(folder: Path) -> None:
         loop.append(len(paths) / (time.perf_counter() - started))
         with tempfile.TemporaryDirectory() as run_dir:
             started = time.perf_counter()
-            decode_chips(paths, Path(run_dir) / "raw.npy")
+            read = reader.open_chips(folder, catalogue)
+            decode_chips(read, len(catalogue), reader.chip_px, Path(run_dir) / "raw.npy")
             store.append(len(paths) / (time.perf_counter() - started))
     ratios = [fast / slow for fast, slow in zip(store, loop, strict=True)]
     cores, ratio = os.cpu_count(), statistics.median(ratios)

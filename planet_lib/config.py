@@ -68,6 +68,13 @@ class Ensemble(Section):
     seeds: Annotated[int, Field(gt=0, description="repeats of the five-fold cross-validation")]
 
 
+class CrossValidation(Section):
+    """The network that predicts every chip in cross-validation, for the page of the detector."""
+
+    network: Annotated[str, Field(description="one of the profile's networks")]
+    input: Literal[tuple(INPUTS)]
+
+
 class Profile(Section):
     """All settings of a report."""
 
@@ -85,6 +92,7 @@ class Profile(Section):
         dict[Literal["cnn", "densenet", "resnet", "densenet121"], Network], Field(min_length=1)
     ]
     ensemble: Ensemble | None
+    cross_validation: CrossValidation | None
     devices: Annotated[int, Field(gt=0, description="number of GPUs that share each batch")]
     samples_per_label: Positive
     gallery_chips: Positive
@@ -176,7 +184,13 @@ def _explain(error: ValidationError) -> str:
 
 
 def _list_keys(section: list[str]) -> list[str]:
-    sections = {"synthetic": Synthetic, "haze": Haze, "networks": Network, "ensemble": Ensemble}
+    sections = {
+        "synthetic": Synthetic,
+        "haze": Haze,
+        "networks": Network,
+        "ensemble": Ensemble,
+        "cross_validation": CrossValidation,
+    }
     return list((sections[section[0]] if section else Profile).model_fields)
 
 

@@ -26,7 +26,7 @@ MISTAKES = [
     (("report", "--cores"), 2, "expected one argument"),
     (("report", "extra"), 2, "unrecognized arguments: extra"),
     (("report", "--profile", "smok"), 1, "did you mean 'smoke'?"),
-    (("report", "--profile", "../config/smoke"), 1, "allowed: default, planet, pretrain"),
+    (("report", "--profile", "../config/smoke"), 1, "allowed: default, mining, mining-smoke"),
     (("report", "--name", "../x"), 1, "'../x' is no folder name"),
     (("report", "--name", ""), 1, "'' is no folder name"),
     (("report", "--data", "missing"), 1, "missing: no such folder; point DATA at"),
@@ -41,6 +41,9 @@ MISTAKES = [
     (("synthesize", "x", "--chips", "-5"), 1, "chips"),
     (("synthesize", "x", "--enrich", "2"), 1, "enrich"),
     (("synthesize", "x", "--seed", "-1"), 1, "seed"),
+    (("find-mines", "scene.tif"), 2, "required: --out"),
+    (("find-mines", "scene.tif", "--out", "x", "--bands", "red"), 2, "'red' is no list such as"),
+    (("find-mines", "scene.tif", "--out", "x"), 1, "scene.tif: no such file"),
     (("label", "empty", "none/labels.csv"), 1, "none: no such folder; make it first"),
     (("label", "empty", "file"), 1, "file: exists and is kept; choose another name, or add"),
     (("export", "none"), 1, "none: no such folder; give the folder of a network"),
@@ -81,7 +84,8 @@ def test_help_lists_every_command(capsys):
         main(["--help"])
     assert leaving.value.code == 0
     out = capsys.readouterr().out
-    assert all(command in out for command in ("report", "fetch", "synthesize", "label", "export"))
+    commands = ("report", "fetch", "synthesize", "label", "find-mines", "export")
+    assert all(command in out for command in commands)
 
 
 def test_interruption_says_how_to_go_on(monkeypatch, capsys):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from planet_lib.data.kaggle import LABELS_FILE, list_read, scan_kaggle
+from planet_lib.data.kaggle import LABELS_FILE
 from planet_lib.data.problems import Problem
+from planet_lib.data.readers import find_reader
 from planet_lib.errors import DataError
 
 
@@ -16,14 +17,16 @@ def scan_dataset(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
     Parameters
     ----------
     folder : Path
-        A data set in Kaggle's layout, as `planet_lib.data.kaggle.scan_kaggle` reads it.
+        A data set that `planet_lib.data.readers` has a reader for.
 
     Returns
     -------
     catalogue : DataFrame
-        One row per chip, labelled ones first: ``chip`` (file name without ending), ``path`` (of
-        the JPEG, or of the TIFF if there is no JPEG, relative to `folder`), ``tiff`` (path of the
-        TIFF, or empty), ``labelled`` (bool), ``tags`` (str, each tag once, empty if unlabelled).
+        One row per chip, labelled ones first: ``chip`` (name), ``path`` (of its file, relative to
+        `folder`), ``tiff`` (path of its TIFF, or empty), ``labelled`` (bool), ``tags`` (str, each
+        tag once, empty if unlabelled), ``known`` (the labels that the tags say yes or no about, or
+        ``all``), and ``ground_distance_m``, ``longitude``, ``latitude``, ``start``, ``end``,
+        ``kind``, ``series`` and ``clear``, as `planet_lib.data.store.load_catalogue` has them.
     problems : list of Problem
         What is left out, replaced or there twice; none of it stops the work.
 
@@ -36,7 +39,7 @@ def scan_dataset(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
         raise DataError(
             f"{folder}: no such folder; point DATA at the folder that has {LABELS_FILE}"
         )
-    return scan_kaggle(folder)
+    return find_reader(folder).scan(folder)
 
 
 def sign_dataset(folder: Path) -> str:
@@ -45,7 +48,7 @@ def sign_dataset(folder: Path) -> str:
     Tables count by their content, chips by their names, sizes and times.
     """
     digest = hashlib.sha256()
-    tables, chips = list_read(folder)
+    tables, chips = find_reader(folder).list_read(folder)
     for path in tables:
         digest.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
         digest.update(path.read_bytes())

@@ -1,7 +1,6 @@
 """Decode a data set into the chip store of a run, and split it."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,13 +9,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from planet_lib.data.arrays import compact_array, fill_array
-from planet_lib.data.catalogue import scan_dataset
-from planet_lib.data.chips import CHIP_PX, decode_chip, read_file
 from planet_lib.data.duplicates import find_duplicates
 from planet_lib.data.folders import is_tiff
-from planet_lib.data.labels import encode_tags
-from planet_lib.data.neighbours import find_neighbours, group_chips
+from planet_lib.data.labels import encode_known
+from planet_lib.data.neighbours import group_chips
 from planet_lib.data.problems import MAX_LEFT_OUT, Problem, write_problems
+from planet_lib.data.readers import ReadChip, find_reader
 from planet_lib.data.splits import split_chips
 from planet_lib.data.store import AGREEMENT, CATALOGUE, PROBLEMS
 from planet_lib.data.tiff import Agreement, measure_agreement, read_tiff, stretch_to_visual
@@ -24,7 +22,6 @@ from planet_lib.errors import DataError
 from planet_lib.files import map_over_cores, write_json
 
 MIN_AGREEMENT = 0.5  # correlation of a TIFF with its JPEG
-CHIP_SHAPE = (CHIP_PX, CHIP_PX, 3)
 
 
 def store_chips(
@@ -38,14 +35,14 @@ def store_chips(
 ) -> None:
     """Decode a data set into a run's chip store and split its labelled chips.
 
-    Writes ``data/raw.npy`` (N, 256, 256, 3) uint8 RGB with its manifest ``data/raw.json``,
+    Writes ``data/raw.npy`` (N, S, S, 3) uint8 RGB with its manifest ``data/raw.json``,
     ``data/chips.csv`` and ``data/problems.csv``. Where chips have a TIFF beside their JPEG, also
     ``data/agreement.csv``, which says how well the two match.
 
     Parameters
     ----------
     folder : Path
-        A data set that `planet_lib.data.catalogue.scan_dataset` reads.
+        A data set that `planet_lib.data.readers` has a reader for.
     run_dir : Path
     source : str
         Name of the data on the pages.
@@ -62,10 +59,11 @@ def store_chips(
     DataError
         The data set cannot be used, or more than 1 % of its chips cannot.
     """
-    catalogue, problems = scan_dataset(folder)
+    reader = find_reader(folder)
+    catalogue, problems = reader.scan(folder)
     raw = run_dir / "data" / "raw.npy"
-    paths = [folder / path for path in catalogue["path"]]
-    digests, unreadable, pixels = decode_chips(paths, raw)
+    read = reader.open_chips(folder, catalogue)
+    digests, unreadable, pixels = decode_chips(read, len(catalogue), reader.chip_px, raw)
     problems += _list_unreadable(catalogue, unreadable, folder, allow_left_out)
     kept = np.array([digest is not None for digest in digests])
     if unreadable:
@@ -73,12 +71,12 @@ def store_chips(
     catalogue = catalogue[kept].reset_index(drop=True)
     labelled = catalogue["labelled"].to_numpy()
     catalogue["split"] = "unlabelled"
-    encoded = encode_tags(catalogue["tags"][labelled])
+    encoded = encode_known(catalogue["tags"], catalogue["known"])[labelled]
     chips = np.load(raw, mmap_mode="r")
     duplicates = find_duplicates(chips)
     problems += _list_duplicates(catalogue, duplicates)
     once = np.setdiff1d(np.arange(len(chips)), duplicates["second"])
-    together = pd.concat([find_neighbours(chips, once), duplicates])
+    together = pd.concat([reader.pair_chips(catalogue, chips, once), duplicates])
     catalogue["group"] = group_chips(together, len(catalogue))
     kept_together = catalogue["group"] if keep_neighbours else group_chips(duplicates, len(chips))
     groups = pd.Series(kept_together)[labelled]
@@ -100,6 +98,8 @@ def store_chips(
         raw.with_suffix(".json"),
         {
             "source": source,
+            "credit": reader.credit,
+            "labels": list(reader.labels),
             "sha256": hashlib.sha256(content.encode()).hexdigest(),
             "pixels_sha256": pixels,
             "chips": len(catalogue),
@@ -112,41 +112,41 @@ def store_chips(
 
 
 def decode_chips(
-    paths: Sequence[Path], store: Path
+    read: ReadChip, count: int, chip_px: int, store: Path
 ) -> tuple[list[str | None], dict[int, DataError], str]:
     """Decode chips into a memory-mapped array, on all cores.
 
     Parameters
     ----------
-    paths : sequence of Path, length N
-        JPEGs or TIFFs.
+    read : ReadChip
+        Reads one chip.
+    count : int
+        The number of chips, N.
+    chip_px : int
+        Side of a chip, S.
     store : Path
-        The ``.npy`` file to write, (N, 256, 256, 3) uint8 RGB, in the order of `paths`.
+        The ``.npy`` file to write, (N, S, S, 3) uint8 RGB.
 
     Returns
     -------
     digests : list of str or None, length N
-        SHA-256 of each file; None where it could not be read.
+        Digest of each chip; None where it could not be read.
     unreadable : dict of DataError
         The reason for each unreadable row.
     pixels : str
         Digest of the array, as `planet_lib.data.arrays.fill_array` returns it.
     """
-    digests: list[str | None] = [None] * len(paths)
+    digests: list[str | None] = [None] * count
     unreadable: dict[int, DataError] = {}
 
     def decode(row: int, out: np.ndarray) -> None:
         try:
-            data = read_file(paths[row])
-            digests[row] = hashlib.sha256(data).hexdigest()
-            if is_tiff(paths[row]):
-                out[...] = stretch_to_visual(read_tiff(paths[row]))
-            else:
-                decode_chip(data, paths[row], out)
+            digests[row] = read(row, out)
         except DataError as error:
-            digests[row], unreadable[row] = None, error
+            unreadable[row] = error
 
-    pixels = fill_array(store, (len(paths), *CHIP_SHAPE), np.uint8, decode, "reading chips")
+    shape = (count, chip_px, chip_px, 3)
+    pixels = fill_array(store, shape, np.uint8, decode, "reading chips")
     return digests, unreadable, pixels
 
 

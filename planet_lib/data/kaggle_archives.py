@@ -21,6 +21,7 @@ from planet_lib.data.kaggle import (
     UNPACKED_PROBLEMS,
 )
 from planet_lib.data.label_table import read_names
+from planet_lib.data.mining_watch import GALLERY
 from planet_lib.data.problems import Problem, write_problems
 from planet_lib.errors import DataError
 from planet_lib.files import read_json, write_json
@@ -86,7 +87,8 @@ def unpack_dataset(source: Path, target: Path) -> Path:
     if not found:
         raise DataError(
             f"{source}: none of Kaggle's files, such as {LABELS_FILE} or {JPEG_FOLDERS[0]}.zip; "
-            "rename them as Kaggle does, or point DATA at the one archive that holds all"
+            "rename them as Kaggle does, or point DATA at the one archive that holds all, or at "
+            f"the folder that has Mining Watch's {GALLERY}"
         )
     chosen = {}
     for name, paths in found.items():

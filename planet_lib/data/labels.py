@@ -24,6 +24,7 @@ LAND = (
 )
 LABELS = WEATHER + LAND
 MINE = "artisinal_mine"
+ALL_LABELS = "all"
 INDEX = {label: position for position, label in enumerate(LABELS)}
 
 
@@ -60,8 +61,41 @@ def encode_tags(tags: Iterable[str]) -> np.ndarray:
     return encoded
 
 
+def encode_known(tags: Iterable[str], known: Iterable[str]) -> np.ndarray:
+    """Encode tags as rows of 0, 1 and, where nobody has said whether a label applies, -1.
+
+    Parameters
+    ----------
+    tags : iterable of str, length N
+        As for `encode_tags`.
+    known : iterable of str, length N
+        The labels that each chip's tags say yes or no about, or `ALL_LABELS`.
+
+    Returns
+    -------
+    ndarray of shape (N, 17), int8
+
+    Examples
+    --------
+    >>> encode_known(["artisinal_mine", "clear"], ["artisinal_mine", "all"])[:, [0, 4, 12]]
+    array([[-1, -1,  1],
+           [ 1,  0,  0]], dtype=int8)
+    """
+    encoded = encode_tags(tags).astype(np.int8)
+    known = np.array(list(known), dtype=object)
+    for labels in set(known) - {ALL_LABELS}:
+        unknown = encode_tags([labels])[0] == 0
+        encoded[np.ix_(known == labels, unknown)] = -1
+    return encoded
+
+
+def list_known(encoded: np.ndarray) -> list[str]:
+    """List the labels that are known of at least one chip of `encoded`, shape (N, 17)."""
+    return [label for label, seen in zip(LABELS, (encoded >= 0).any(axis=0), strict=True) if seen]
+
+
 def decode_labels(encoded: np.ndarray) -> list[str]:
-    """Decode rows of 0 and 1 to space-separated tags, the inverse of `encode_tags`.
+    """Decode rows to space-separated tags, the inverse of `encode_tags`; -1 counts as 0.
 
     Parameters
     ----------
@@ -71,7 +105,7 @@ def decode_labels(encoded: np.ndarray) -> list[str]:
     -------
     list of str, length N
     """
-    return [" ".join(LABELS[i] for i in np.flatnonzero(row)) for row in np.asarray(encoded)]
+    return [" ".join(LABELS[i] for i in np.flatnonzero(row)) for row in np.asarray(encoded) > 0]
 
 
 def decode_weather(encoded: np.ndarray) -> np.ndarray:
@@ -85,5 +119,5 @@ def decode_weather(encoded: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (N,), int
     """
-    weather = encoded[:, : len(WEATHER)]
+    weather = encoded[:, : len(WEATHER)] > 0
     return np.where(weather.any(axis=1), weather.argmax(axis=1), -1)

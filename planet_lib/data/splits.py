@@ -18,8 +18,8 @@ def split_chips(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = N
 
     Parameters
     ----------
-    encoded : ndarray of shape (N, 17), uint8
-        Labels as 0 and 1.
+    encoded : ndarray of shape (N, 17), integer
+        Labels as 0 and 1, or -1 where unknown; only known ones count.
     seed : int
     groups : ndarray of shape (N,), int, optional
         Group of each chip, as from `planet_lib.data.neighbours.group_chips`. Chips of one group
@@ -63,10 +63,13 @@ def assign_folds(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = 
             f"{len(encoded)} labelled chips are too few to split; at least {FOLDS} are needed"
         )
     if groups is not None and (found := len(np.unique(groups))) < FOLDS:
-        raise DataError(f"{found} groups of chips are too few to split; split without groups")
+        raise DataError(
+            f"{found} groups of chips are too few to split by groups; set "
+            "keep_neighbours: false in the profile, or add chips of other places"
+        )
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     splitter = kind(FOLDS, shuffle=True, random_state=seed)
-    strata = _assign_strata(encoded)
+    strata = _assign_strata(np.maximum(encoded, 0))
     folds = np.zeros(len(encoded), dtype=int)
     for fold, (_, rows) in enumerate(splitter.split(strata, strata, groups)):
         folds[rows] = fold

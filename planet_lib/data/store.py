@@ -18,6 +18,8 @@ from planet_lib.files import suggest_stage
 CATALOGUE = "data/chips.csv"
 PROBLEMS = "data/problems.csv"
 AGREEMENT = "data/agreement.csv"
+NUMBERS = ("longitude", "latitude", "clear")  # NaN where empty
+TEXTS = ("chip", "path", "tiff", "tags", "known", "start", "end", "kind", "series")
 
 
 def discard_changed_stores(run_dir: Path) -> list[Path]:
@@ -37,8 +39,8 @@ def open_store(run_dir: Path, name: str) -> np.ndarray:
 
     Returns
     -------
-    memmap of shape (N, 256, 256, 3), uint8
-        RGB, read-only.
+    memmap of shape (N, S, S, 3), uint8
+        RGB, read-only; S is 256 for Kaggle's chips.
 
     Raises
     ------
@@ -104,8 +106,13 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
     -------
     DataFrame
         Row i describes row i of the stores: ``chip``, ``path``, ``tiff``, ``labelled``, ``tags``,
-        ``split`` (train, validation, test or unlabelled) and ``group`` (the same for chips that
-        are connected as neighbours or duplicates).
+        ``known`` (the labels that the tags say yes or no about, or ``all``), ``split`` (train,
+        validation, test or unlabelled), ``group`` (the same for chips that are kept in one split),
+        ``ground_distance_m`` (side of a pixel), ``longitude`` and ``latitude`` (degrees, NaN where
+        unknown), ``start`` and ``end`` (ISO dates between which the chip was taken, or empty),
+        ``kind`` (mine, or what a chip without one shows, or empty), ``series`` (of chips that were
+        collected together, or empty) and ``clear`` (share of clear observations that a composite
+        asked for, 0 to 1, or NaN).
 
     Raises
     ------
@@ -116,7 +123,10 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
     if not path.exists():
         raise StageError(f"{path}: not there yet; {suggest_stage(run_dir)}")
     return pd.read_csv(
-        path, keep_default_na=False, dtype={"chip": str, "path": str, "tiff": str, "tags": str}
+        path,
+        keep_default_na=False,
+        na_values={column: [""] for column in NUMBERS},
+        dtype=dict.fromkeys(TEXTS, str),
     )
 
 

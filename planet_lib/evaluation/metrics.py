@@ -15,11 +15,11 @@ THRESHOLD_GRID = np.round(np.arange(0.04, 0.61, 0.02), 2)
 def score_labels(
     truth: np.ndarray, probabilities: np.ndarray, thresholds: np.ndarray | float
 ) -> pd.DataFrame:
-    """Score each label over all chips.
+    """Score each label over all chips for which it is known.
 
     Parameters
     ----------
-    truth : ndarray of shape (N, 17), 0 or 1
+    truth : ndarray of shape (N, 17), 0 or 1, or -1 where unknown
     probabilities : ndarray of shape (N, 17), float
         0 to 1.
     thresholds : float or ndarray of shape (17,)
@@ -29,25 +29,30 @@ def score_labels(
     -------
     DataFrame
         One row per label of `LABELS`: ``precision``, ``recall``, ``f2`` and ``average_precision``
-        (0 to 1), ``support`` (chips that have the label), ``predicted`` (chips it is predicted
-        for), ``found`` (true positives) and ``threshold``. Undefined scores are NaN: recall, F2
-        and average precision of a label without support, precision of a label that is never
-        predicted.
+        (0 to 1), ``known`` (chips for which it is known), ``support`` (chips that have the
+        label), ``predicted`` (chips it is predicted for), ``found`` (true positives) and
+        ``threshold``. Undefined scores are NaN: recall, F2 and average precision of a label
+        without support, precision of a label that is never predicted.
     """
-    predictions = probabilities >= thresholds
+    known = truth >= 0
+    predictions = (probabilities >= thresholds) & known
     precision, recall, f2, support = precision_recall_fscore_support(
-        truth, predictions, beta=2, average=None, zero_division=np.nan
+        truth == 1, predictions, beta=2, average=None, zero_division=np.nan
     )
     present = support > 0
     average_precision = np.full(len(LABELS), np.nan)
     for label in np.flatnonzero(present):
-        average_precision[label] = average_precision_score(truth[:, label], probabilities[:, label])
+        rows = known[:, label]
+        average_precision[label] = average_precision_score(
+            truth[rows, label], probabilities[rows, label]
+        )
     return pd.DataFrame(
         {
             "precision": precision,
             "recall": recall,
             "f2": np.where(present, np.nan_to_num(f2), np.nan),
             "average_precision": average_precision,
+            "known": known.sum(axis=0),
             "support": support.astype(int),
             "predicted": predictions.sum(axis=0),
             "found": (predictions & (truth == 1)).sum(axis=0),
@@ -63,13 +68,14 @@ def score_chips(truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     truth, predictions : ndarray of shape (N, 17), 0 or 1
+        The truth is -1 where it is unknown; such labels do not count.
 
     Returns
     -------
     ndarray of shape (N,), float
         0 to 1; 0 for a chip with neither true nor predicted labels.
     """
-    truth, predictions = truth.astype(bool), predictions.astype(bool)
+    truth, predictions = truth == 1, predictions.astype(bool) & (truth >= 0)
     found = (truth & predictions).sum(axis=1)
     weighted = 4 * truth.sum(axis=1) + predictions.sum(axis=1)
     return 5 * found / np.maximum(weighted, 1)
@@ -80,7 +86,7 @@ def tune_thresholds(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    truth : ndarray of shape (N, 17), 0 or 1
+    truth : ndarray of shape (N, 17), 0 or 1, or -1 where unknown
     probabilities : ndarray of shape (N, 17), float
 
     Returns
@@ -91,7 +97,7 @@ def tune_thresholds(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """
     by_distance = THRESHOLD_GRID[np.argsort(np.abs(THRESHOLD_GRID - F2_THRESHOLD), kind="stable")]
     f2 = np.stack([_score_label_f2(truth, probabilities >= t) for t in by_distance])
-    enough = truth.sum(axis=0) >= MIN_TUNING_SUPPORT
+    enough = (truth == 1).sum(axis=0) >= MIN_TUNING_SUPPORT
     return np.where(enough, by_distance[f2.argmax(axis=0)], F2_THRESHOLD)
 
 
@@ -166,5 +172,6 @@ def bound_proportion(count: int, total: int) -> tuple[float, float]:
 
 
 def _score_label_f2(truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    predictions = predictions & (truth >= 0)
     found = ((truth == 1) & predictions).sum(axis=0)
-    return 5 * found / np.maximum(4 * truth.sum(axis=0) + predictions.sum(axis=0), 1)
+    return 5 * found / np.maximum(4 * (truth == 1).sum(axis=0) + predictions.sum(axis=0), 1)

@@ -20,7 +20,7 @@ def predict_with_trees(
     ----------
     features : DataFrame or ndarray of shape (N, D)
         As made by `planet_lib.features.statistics` or `planet_lib.features.descriptors`.
-    encoded : ndarray of shape (N, 17), 0 or 1
+    encoded : ndarray of shape (N, 17), 0 or 1, or -1 where unknown
         Only the rows of training chips are used.
     train : ndarray of shape (N,), bool
     seed : int
@@ -32,7 +32,7 @@ def predict_with_trees(
     Returns
     -------
     ndarray of shape (N, 17), float32
-        Probabilities.
+        Probabilities; NaN of a label that is not known of every training chip.
 
     References
     ----------
@@ -42,9 +42,13 @@ def predict_with_trees(
     forest = ExtraTreesClassifier(
         trees, max_features=max_features, min_samples_leaf=2, random_state=seed, n_jobs=-1
     )
-    forest.fit(features[train], encoded[train])
-    columns = [
-        by_class[:, list(classes).index(1)] if 1 in classes else np.zeros(len(by_class))
-        for by_class, classes in zip(forest.predict_proba(features), forest.classes_, strict=True)
-    ]
-    return np.stack(columns, axis=1).astype(np.float32)
+    known = np.flatnonzero((encoded[train] >= 0).all(axis=0))
+    targets = encoded[train][:, known]
+    forest.fit(features[train], targets if len(known) > 1 else targets[:, 0])
+    predicted, all_classes = forest.predict_proba(features), forest.classes_
+    if len(known) == 1:  # scikit-learn returns lists only for several labels
+        predicted, all_classes = [predicted], [all_classes]
+    probabilities = np.full(encoded.shape, np.nan, np.float32)
+    for label, by_class, classes in zip(known, predicted, all_classes, strict=True):
+        probabilities[:, label] = by_class[:, list(classes).index(1)] if 1 in classes else 0
+    return probabilities

@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from planet_lib.config import load_profile
+from planet_lib.config import BASE_PROFILE, load_profile
 from planet_lib.data.archives import name_contents
 from planet_lib.data.catalogue import LABELS_FILE, scan_dataset, sign_dataset
-from planet_lib.data.kaggle_archives import unpack_dataset
+from planet_lib.data.labels import LABELS
+from planet_lib.data.mining_watch_download import fetch_gallery
 from planet_lib.data.problems import summarize_problems
+from planet_lib.data.readers import find_reader, prepare_dataset
 from planet_lib.data.store import discard_changed_stores
 from planet_lib.environment import isolate_environment
 from planet_lib.errors import ConfigError, DataError, StageError
@@ -30,25 +32,29 @@ GRACE_SECONDS = 30  # in which stages that are interrupted write what they have
 TICK_SECONDS = 1.0  # between two looks at the progress
 
 
-def name_report(data: Path | None, profile: str) -> str:
-    """Name a report after its data and profile, where the user gives no name.
+FETCHED = Path("mining-watch")
+"""The value of DATA that stands for the data set of Amazon Mining Watch."""
 
-    >>> name_report(None, "default"), name_report(None, "smoke")
+
+def name_report(data: Path | None, profile: str | None) -> str:
+    """Name a report after its data and, where the user names one, its profile.
+
+    >>> name_report(None, None), name_report(None, "smoke")
     ('default', 'smoke')
-    >>> name_report(Path("kaggle/My chips.zip"), "default"), name_report(Path("amazon"), "smoke")
+    >>> name_report(Path("kaggle/My chips.zip"), None), name_report(Path("amazon"), "smoke")
     ('my-chips', 'amazon-smoke')
     """
     if data is None:
-        return profile
+        return profile or BASE_PROFILE
     stem = (
         re.sub(r"[^a-z0-9.]+", "-", name_contents(data.resolve().name).lower()).strip("-.")
         or "chips"
     )
-    return stem if profile == "default" else f"{stem}-{profile}"
+    return stem if profile in (None, BASE_PROFILE) else f"{stem}-{profile}"
 
 
 def make_report(
-    name: str | None, *, data: Path | None, profile: str, cores: int, replace: bool = False
+    name: str | None, *, data: Path | None, profile: str | None, cores: int, replace: bool = False
 ) -> Path:
     """Make a report, or bring it up to date.
 
@@ -58,9 +64,11 @@ def make_report(
         Of the folder ``reports/<name>`` for the pages and ``runs/<name>`` for all else; None
         names it after the data and the profile.
     data : Path or None
-        A folder with Kaggle's files, packed or not, or one archive; None makes synthetic chips.
-    profile : str
-        Name of a file in ``config/``, without its ending.
+        A folder with Kaggle's files, packed or not, or one archive; a folder in the layout of
+        Amazon Mining Watch; ``mining-watch``, to download that on first use; None makes synthetic
+        chips.
+    profile : str or None
+        Name of a file in ``config/``, without its ending; None takes the one for the data.
     cores : int
         Largest number of stages that run at once.
     replace : bool
@@ -79,12 +87,23 @@ def make_report(
     StageError
         The same report is already being made, or a stage failed; finished stages are kept.
     """
-    loaded = load_profile(profile)
     name = name_report(data, profile) if name is None else name
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ConfigError(f"NAME={name!r} is no folder name; use letters, digits and dashes")
+    if data == FETCHED and not data.exists():
+        data = _fetch_once(ROOT / "downloads" / FETCHED)
+    reader = find_reader(data) if data else None
+    profile = profile or (reader.profile if reader else BASE_PROFILE)
+    loaded = load_profile(profile)
+    if reader and reader.labels != LABELS and loaded.ensemble:
+        raise ConfigError(
+            f"{data}: its chips tell only {', '.join(reader.labels)}, and the ensemble learns all "
+            f"labels; take PROFILE={reader.profile}, or set ensemble: null"
+        )
     settings = {
         "name": name,
+        "labels": list(reader.labels if reader else LABELS),
+        "credit": reader.credit if reader else "",
         "given": None if data is None else str(data.resolve()),
         "data": None,
         "source": "synthetic chips",
@@ -101,7 +120,7 @@ def make_report(
         if not replace:
             _refuse_other(run_dir / SETTINGS, settings)
         if data is not None:
-            folder = unpack_dataset(data, run_dir / "dataset")
+            folder = prepare_dataset(data, run_dir / "dataset")
             _, problems = scan_dataset(folder)
             for kind in summarize_problems(problems).itertuples():
                 print(f"{kind.example}{_count_others(kind.files)}: {kind.problem}; {kind.action}")
@@ -119,6 +138,15 @@ def make_report(
 
 def _locate_page(name: str) -> Path:
     return ROOT / "reports" / name / "index.html"
+
+
+def _fetch_once(folder: Path) -> Path:
+    """Download the data of Amazon Mining Watch unless a call before has done so."""
+    if not folder.exists():
+        partial = folder.with_name(f"partial-{folder.name}")
+        fetch_gallery(partial)
+        os.replace(partial, folder)
+    return folder
 
 
 @contextmanager

@@ -1,10 +1,14 @@
 """What a report contains: its runs, its pages in reading order, and the names that readers see."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from planet_lib.data.labels import MINE
+
 HOME = "index.html"
+LONGEST_NAME = 20
+SYNTHETIC_SOURCE = "synthetic chips"
 NETWORK_NAMES = {
     "cnn": "Plain CNN",
     "densenet": "DenseNet",
@@ -46,17 +50,36 @@ def list_runs(profile: Mapping[str, Any]) -> list[str]:
     return list_trainings(profile) + ([ENSEMBLE] if profile["ensemble"] else [])
 
 
-def list_pages(profile: Mapping[str, Any]) -> list[Page]:
+def is_detection(labels: Sequence[str]) -> bool:
+    """Tell whether the mine is all that is known of the chips, so that it alone is evaluated."""
+    return list(labels) == [MINE]
+
+
+def name_data(source: str, credit: str) -> str:
+    """Describe the data of a report for its pages.
+
+    >>> name_data("synthetic chips", ""), name_data("amazon", "")
+    ('synthetic chips', 'the chips of amazon')
+    """
+    note = source if source == SYNTHETIC_SOURCE else f"the chips of {source}"
+    return f"{note} ({credit})" if credit else note
+
+
+def list_pages(profile: Mapping[str, Any], *, detection: bool = False) -> list[Page]:
     """List the notebooks' pages in reading order, without the front page.
 
     Parameters
     ----------
     profile : mapping
         The content of a `planet_lib.config.Profile`.
+    detection : bool
+        Whether the mine alone is known, as `is_detection` tells.
     """
     compared = ", for each kind of input" if len(profile["inputs"]) > 1 else ""
     pages = [
-        Page("01_explore", "The chips", "Labels, weather, colours, and oddities of the data"),
+        Page("01_places", "The chips", "Mines and look-alikes, where they lie, and oddities")
+        if detection
+        else Page("01_explore", "The chips", "Labels, weather, colours, and oddities of the data"),
         Page("02_dehaze", "Haze removal", "Three methods step by step, before and after"),
     ]
     pages += [
@@ -71,6 +94,9 @@ def list_pages(profile: Mapping[str, Any]) -> list[Page]:
         pages.append(
             Page("03_ensemble", "The ensemble", "What its members see, add and disagree about")
         )
+    if detection:
+        what = "What is found, what is taken for a mine, and what is missed, and where"
+        return [*pages, Page("04_detection", "The detector", what)]
     return [
         *pages,
         Page("04_evaluate", "Evaluation", f"Precision, recall and F2 of every label{compared}"),
@@ -103,6 +129,15 @@ def name_label(label: str) -> str:
     'artisanal mine'
     """
     return label.replace("artisinal", "artisanal").replace("_", " ")
+
+
+def name_chip(chip: str) -> str:
+    """Shorten a long name of a chip so that it fits above its picture.
+
+    >>> name_chip("train_40478"), name_chip("v2.4_amazon_positives_S2L1C_clear0.75_0012")
+    ('train_40478', 'v2.4_amazo…0.75_0012')
+    """
+    return chip if len(chip) <= LONGEST_NAME else f"{chip[:10]}…{chip[-9:]}"
 
 
 def name_labels(tags: str) -> str:

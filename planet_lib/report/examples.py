@@ -8,6 +8,33 @@ from planet_lib.data.labels import INDEX, LAND, WEATHER
 TEXTURE = "texture_4px"  # contrast of fields, roads and rivers
 
 
+def name_conditions(weather: np.ndarray, clear: np.ndarray) -> np.ndarray:
+    """Name under what sky each chip was taken: its weather or, where nobody said it, its composite.
+
+    Parameters
+    ----------
+    weather : ndarray of shape (N,), int
+        Index into `planet_lib.data.labels.WEATHER`, -1 for none.
+    clear : ndarray of shape (N,), float
+        Share of clear observations, 0 to 1, that a composite asked for; NaN for none.
+
+    Returns
+    -------
+    ndarray of shape (N,), str
+        A label of `WEATHER`, or such as ``75% clear``; empty where there is neither.
+    """
+    composites = [f"{share:.0%} clear" if np.isfinite(share) else "" for share in clear]
+    return np.where(weather >= 0, np.array(WEATHER)[weather], composites)
+
+
+def order_conditions(conditions: np.ndarray) -> list[str]:
+    """List the conditions of `name_conditions`, ``clear`` or the clearest composite first."""
+    composites = {name for name in conditions if name and name not in WEATHER}
+    if composites:
+        return sorted(composites, key=lambda name: -int(name.partition("%")[0]))
+    return [label for label in WEATHER if label == WEATHER[0] or label in conditions]
+
+
 def choose_hazy_chip(statistics: pd.DataFrame, encoded: np.ndarray) -> int:
     """Choose a chip on which both haze and what it covers can be seen.
 

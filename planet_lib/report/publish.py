@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pandas as pd
 
+from planet_lib.data.store import load_catalogue, open_store
 from planet_lib.files import read_json, write_json
 from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.report.contents import Page
-from planet_lib.report.pages import HOME, render_index
+from planet_lib.report.pages import CANDIDATES_PICTURED, HOME, render_detection, render_index
 
 
 def publish_index(
@@ -24,8 +26,11 @@ def publish_index(
     report: str,
     data_note: str,
     synthetic: bool,
+    detection: bool,
 ) -> None:
     """Write ``results.json``, ``submission.csv`` and the front page of a report.
+
+    The report of a detector has no ``submission.csv``.
 
     Pages that are not of this report, as of an earlier profile, are removed.
 
@@ -39,39 +44,62 @@ def publish_index(
         The content of a `planet_lib.config.Profile`.
     site, report, data_note, synthetic
         As for `planet_lib.report.pages.render_index`.
+    detection : bool
+        Whether the mine alone is known, see `planet_lib.report.contents.is_detection`.
 
     Raises
     ------
     StageError
         A result of a stage is missing or damaged.
     """
-    explored, dehazed, evaluated, mines = (
+    explored, dehazed, evaluated = (
         read_json(run_dir / "results" / f"{stage}.json")
-        for stage in ("explore", "dehaze", "evaluate", "find_mines")
+        for stage in ("explore", "dehaze", "evaluate")
     )
     results = {
         "data": {"name": report, "synthetic": synthetic} | explored,
         "haze": dehazed,
         **evaluated,
-        "mines": mines,
         "provenance": _describe_provenance(run_dir, profile),
     }
     published = {HOME, *(page.href for page in site)}
     for page in report_dir.glob("*.html"):
         if page.name not in published:
             page.unlink()
+    if detection:
+        write_json(report_dir / "results.json", results)
+        render_detection(
+            report_dir / "index.html",
+            results=results,
+            site=site,
+            report=report,
+            data_note=data_note,
+        )
+        return
+    mines = read_json(run_dir / "results" / "find_mines.json")
+    results["mines"] = mines
     write_json(report_dir / "results.json", results)
     shutil.copyfile(run_dir / "results" / "submission.csv", report_dir / "submission.csv")
+    pictured = [candidate["chip"] for candidate in mines["candidates"][:CANDIDATES_PICTURED]]
     render_index(
         report_dir / "index.html",
         results=results,
-        headline=run_dir / "results" / "headline.png",
-        headline_alt=evaluated["headline_alt"],
+        pictures=_picture_candidates(run_dir, pictured),
         site=site,
         report=report,
         data_note=data_note,
         synthetic=synthetic,
     )
+
+
+def _picture_candidates(run_dir: Path, names: Sequence[str]) -> dict[str, bytes]:
+    chips = open_store(run_dir, "raw")
+    rows = pd.Index(load_catalogue(run_dir)["chip"]).get_indexer(names)
+    pictures = {}
+    for name, row in zip(names, rows, strict=True):
+        bgr = cv2.cvtColor(chips[row], cv2.COLOR_RGB2BGR)
+        pictures[name] = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, 85])[1].tobytes()
+    return pictures
 
 
 def _describe_provenance(run_dir: Path, profile: Mapping[str, Any]) -> dict:

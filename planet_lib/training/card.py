@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from planet_lib.config import INPUTS
-from planet_lib.data.labels import LABELS
+from planet_lib.data.labels import INDEX, LABELS, list_known
 from planet_lib.evaluation.metrics import F2_THRESHOLD, tune_thresholds
 from planet_lib.files import read_json, write_json
 from planet_lib.networks.card import CARD
@@ -16,7 +16,9 @@ def write_card(run_dir: Path, folder: Path) -> None:
     """Write ``card.json`` beside a trained network.
 
     - ``labels``: the 17 outputs in order, first the weather head, then the land head;
-    - ``thresholds``: ``flat`` for all labels, or ``tuned`` for each label on the validation
+    - ``known``: those of the labels that the network was trained on; its other outputs say
+      nothing;
+    - ``thresholds``: ``flat`` for all labels, or ``tuned`` for each known label on the validation
       chips, both for the mean prediction over eight views;
     - ``input``: ``mode``, ``pictures`` in the order of their channels, ``image_px``,
       ``channels`` and the range of ``values``;
@@ -40,15 +42,17 @@ def write_card(run_dir: Path, folder: Path) -> None:
     validation = examples.splits == "validation"
     probabilities = np.load(folder / "probabilities.npy")
     tuned = tune_thresholds(examples.encoded[validation], probabilities[validation])
+    known = list_known(examples.encoded[examples.splits == "train"])
     pictures = INPUTS[manifest["input"]]
     haze = read_json(run_dir / "data" / "dehazed.json") if "dehazed" in pictures else None
     write_json(
         folder / CARD,
         {
             "labels": list(LABELS),
+            "known": known,
             "thresholds": {
                 "flat": F2_THRESHOLD,
-                "tuned": dict(zip(LABELS, tuned.tolist(), strict=True)),
+                "tuned": {label: float(tuned[INDEX[label]]) for label in known},
             },
             "input": {
                 "mode": manifest["input"],

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planet_lib.data.labels import encode_tags
+from planet_lib.data.labels import encode_known
 from planet_lib.data.store import ChannelStack, load_catalogue, open_input
 
 
@@ -13,7 +13,7 @@ class Examples(NamedTuple):
     """All chips of a run; row i of every field is the same chip."""
 
     chips: np.ndarray | ChannelStack  # (N, H, W, C), uint8; C is 3, or 6 for both pictures
-    encoded: np.ndarray  # (N, 17), labels as 0 and 1; all 0 for an unlabelled chip
+    encoded: np.ndarray  # (N, 17): 1, 0, or -1 where unknown; all 0 for an unlabelled chip
     splits: np.ndarray  # (N,), str: train, validation, test or unlabelled
     groups: np.ndarray  # (N,), int: the same for chips that adjoin
 
@@ -37,7 +37,7 @@ def load_examples(run_dir: Path, input_mode: str) -> Examples:
     catalogue = load_catalogue(run_dir)
     return Examples(
         chips=chips,
-        encoded=encode_tags(catalogue["tags"]),
+        encoded=encode_known(catalogue["tags"], catalogue["known"]),
         splits=catalogue["split"].to_numpy(),
         groups=catalogue["group"].to_numpy(),
     )

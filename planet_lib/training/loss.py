@@ -12,10 +12,12 @@ from planet_lib.networks.batches import split_heads
 def compute_label_weights(encoded: np.ndarray, *, limit: float) -> np.ndarray:
     """Weigh each label by the square root of its odds against, between 1 and `limit`.
 
+    Only the chips for which a label is known count.
+
     Parameters
     ----------
     encoded : ndarray of shape (N, 17)
-        Labels of the training chips as 0 and 1.
+        Labels of the training chips as 0 and 1, or -1 where unknown.
     limit : float
         Largest weight, at least 1.
 
@@ -23,8 +25,8 @@ def compute_label_weights(encoded: np.ndarray, *, limit: float) -> np.ndarray:
     -------
     ndarray of shape (17,), float32
     """
-    positives = encoded.sum(axis=0)
-    odds_against = (len(encoded) - positives) / np.maximum(positives, 1)
+    positives = (encoded == 1).sum(axis=0)
+    odds_against = (encoded == 0).sum(axis=0) / np.maximum(positives, 1)
     return np.clip(np.sqrt(odds_against), 1, limit).astype(np.float32)
 
 
@@ -40,15 +42,18 @@ def weigh_cross_entropy(head: str, weights: np.ndarray) -> Callable:
     Returns
     -------
     callable
-        A Keras loss. A chip without any weather label adds nothing to the weather loss.
+        A Keras loss. What is unknown (-1) adds nothing to it, nor does a chip without any weather
+        label to the weather loss.
     """
 
     def loss(truth: keras.KerasTensor, predicted: keras.KerasTensor) -> keras.KerasTensor:
         predicted = ops.clip(predicted, 1e-7, 1 - 1e-7)
-        log_likelihood = truth * weights * ops.log(predicted)
+        present = ops.cast(ops.equal(truth, 1), predicted.dtype)
+        log_likelihood = present * weights * ops.log(predicted)
         if head == "weather":
             return -ops.sum(log_likelihood, axis=-1)
-        return -ops.sum(log_likelihood + (1 - truth) * ops.log(1 - predicted), axis=-1)
+        absent = ops.cast(ops.equal(truth, 0), predicted.dtype)
+        return -ops.sum(log_likelihood + absent * ops.log(1 - predicted), axis=-1)
 
     return loss
 

@@ -9,13 +9,14 @@ import keras
 import numpy as np
 
 from planet_lib.config import INPUTS
+from planet_lib.data.labels import LABELS, list_known
 from planet_lib.files import read_json, write_json
 from planet_lib.networks.files import save_model
 from planet_lib.networks.predict import predict_chips
 from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.training.callbacks import HISTORY, find_best_epoch
 from planet_lib.training.card import write_card
-from planet_lib.training.examples import load_examples
+from planet_lib.training.examples import Examples, load_examples
 from planet_lib.training.failures import explain_failures
 from planet_lib.training.fingerprint import compute_fingerprint, prepare_folder
 from planet_lib.training.fit import fit_network
@@ -45,7 +46,8 @@ def train_run(
 
     The folder holds ``model.keras`` and its copy under the file name of the 2018 post,
     ``history.json`` (one row for each epoch), ``probabilities.npy`` (float32 (N, 17), one row for
-    each row of the catalogue), ``tensorboard/``, the manifest ``run.json`` and the card of
+    each row of the catalogue; NaN of labels that are known of no training chip), ``tensorboard/``,
+    the manifest ``run.json`` and the card of
     `planet_lib.training.card.write_card`. An interrupted training resumes after its last finished
     epoch. A finished one is not repeated while its settings, data and code stay the same.
 
@@ -120,20 +122,22 @@ def train_run(
                 name: read_json(run_dir / "data" / f"{name}.json") for name in INPUTS[input_mode]
             },
         }
-        _publish(folder, network, history, examples.chips, described)
+        _publish(folder, network, history, examples, described)
         shutil.rmtree(checkpoints)
     write_card(run_dir, folder)
     return read_json(manifest)
 
 
 def _publish(
-    folder: Path, network: keras.Model, history: list[dict], chips: np.ndarray, described: dict
+    folder: Path, network: keras.Model, history: list[dict], examples: Examples, described: dict
 ) -> None:
     """Write a trained network, its predictions and its history; last the manifest."""
     files = save_model(network, folder)
     started = time.perf_counter()
-    probabilities = predict_chips(network, chips, image_px=described["image_px"])
+    probabilities = predict_chips(network, examples.chips, image_px=described["image_px"])
     prediction_seconds = time.perf_counter() - started
+    learnt = list_known(examples.encoded[examples.splits == "train"])
+    probabilities[:, [label not in learnt for label in LABELS]] = np.nan
     np.save(folder / "probabilities.npy", probabilities)
     write_json(folder / HISTORY, {"epochs": history})
     write_json(

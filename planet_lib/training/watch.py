@@ -37,7 +37,7 @@ def choose_watched(encoded: np.ndarray, splits: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    encoded : ndarray of shape (N, 17), 0 or 1
+    encoded : ndarray of shape (N, 17), 0 or 1, or -1 where unknown
     splits : ndarray of shape (N,), str
 
     Returns
@@ -49,7 +49,7 @@ def choose_watched(encoded: np.ndarray, splits: np.ndarray) -> np.ndarray:
     shown = np.zeros(encoded.shape[1], bool)
     chosen = []
     while waiting and len(chosen) < WATCHED:
-        added = (encoded[waiting].astype(bool) & ~shown).sum(axis=1)
+        added = ((encoded[waiting] == 1) & ~shown).sum(axis=1)
         chosen.append(waiting.pop(int(added.argmax())))
-        shown |= encoded[chosen[-1]].astype(bool)
+        shown |= encoded[chosen[-1]] == 1
     return np.array(chosen, dtype=int)

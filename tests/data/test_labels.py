@@ -14,7 +14,9 @@ from planet_lib.data.labels import (
     WEATHER,
     decode_labels,
     decode_weather,
+    encode_known,
     encode_tags,
+    list_known,
 )
 from planet_lib.errors import DataError, suggest
 
@@ -81,3 +83,15 @@ def test_word_unlike_all_allowed_ones_lists_them():
 def test_weather_of_a_chip_is_its_index_or_minus_one():
     tags = ["clear primary", "cloudy", "water", "haze", "partly_cloudy road"]
     np.testing.assert_array_equal(decode_weather(encode_tags(tags)), [0, 3, -1, 2, 1])
+
+
+def test_unknown_labels_are_minus_one_and_known_ones_as_encoded():
+    tags = ["artisinal_mine", "", "clear primary"]
+    encoded = encode_known(tags, ["artisinal_mine", "artisinal_mine water", "all"])
+    complete = encode_tags(tags)
+    assert (encoded[encoded >= 0] == complete[encoded >= 0]).all()
+    assert (encoded >= 0).sum(axis=1).tolist() == [1, 2, 17]
+    assert encoded[1, INDEX["water"]] == 0
+    assert decode_labels(encoded) == tags
+    assert list_known(encoded[:2]) == ["water", "artisinal_mine"]
+    assert decode_weather(encoded).tolist() == [-1, -1, 0]

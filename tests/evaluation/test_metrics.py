@@ -237,3 +237,26 @@ def test_proportion_of_nothing_is_unbounded():
 def test_count_above_the_total_is_an_error():
     with pytest.raises(ValueError, match="k"):
         bound_proportion(3, 2)
+
+
+def test_unknown_labels_count_nowhere():
+    truth, probabilities = draw_predictions()
+    masked = truth.astype(np.int8)
+    masked[200:, INDEX["water"]] = -1
+    masked[:, INDEX["road"]] = -1
+    table, first = (
+        score_labels(masked, probabilities, 0.3),
+        score_labels(truth[:200], probabilities[:200], 0.3),
+    )
+    assert table.loc["water"].equals(first.loc["water"])
+    assert table.loc["clear"].equals(score_labels(truth, probabilities, 0.3).loc["clear"])
+    assert table.loc["road", ["known", "support", "predicted", "found"]].tolist() == [0, 0, 0, 0]
+    assert table.loc["road", ["precision", "recall", "f2", "average_precision"]].isna().all()
+    assert tune_thresholds(masked, probabilities)[INDEX["road"]] == F2_THRESHOLD
+    known = [label for label in LABELS if label not in ("water", "road")]
+    columns = [INDEX[label] for label in known]
+    predictions = probabilities >= 0.3
+    np.testing.assert_array_equal(
+        score_chips(masked, predictions)[200:],
+        score_chips(truth[:, columns], predictions[:, columns])[200:],
+    )

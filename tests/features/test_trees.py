@@ -52,3 +52,14 @@ def test_only_labels_of_training_chips_are_used(probabilities, features, encoded
     hidden = np.where(TRAIN[:, None], encoded, 1 - encoded)
     again = predict_with_trees(features, hidden, TRAIN, seed=0, trees=100)
     np.testing.assert_array_equal(probabilities, again)
+
+
+@pytest.mark.parametrize("known", [["haze"], ["haze", "primary"]])
+def test_labels_that_are_not_known_have_no_probability(features, encoded, known):
+    columns = [INDEX[label] for label in known]
+    masked = np.full(encoded.shape, -1, np.int8)
+    masked[:, columns] = encoded[:, columns]
+    predicted = predict_with_trees(features, masked, TRAIN, seed=0, trees=20)
+    assert np.isnan(np.delete(predicted, columns, axis=1)).all()
+    haze = predicted[~TRAIN, INDEX["haze"]]
+    assert ((haze >= 0.5) == (encoded[~TRAIN, INDEX["haze"]] == 1)).mean() > 0.9

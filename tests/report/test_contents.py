@@ -3,7 +3,8 @@
 import pytest
 
 from planet_lib.config import CONFIG_FOLDER, load_profile
-from planet_lib.report.contents import HOME, list_pages, list_runs, list_trainings
+from planet_lib.data.labels import LABELS, MINE
+from planet_lib.report.contents import HOME, is_detection, list_pages, list_runs, list_trainings
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml")))
@@ -24,6 +25,19 @@ def test_pages_and_runs_follow_the_profile(name):
     ]
     assert len({page.title for page in pages}) == len(pages)
     assert HOME not in {page.href for page in pages}
+
+
+def test_detector_has_pages_of_its_own():
+    profile = load_profile("mining").model_dump()
+    names = [page.name for page in list_pages(profile, detection=True)]
+    trainings = [f"03_train-{run}" for run in list_trainings(profile)]
+    assert names == ["01_places", "02_dehaze", *trainings, "04_detection"]
+
+
+def test_mine_alone_makes_a_detector():
+    assert is_detection([MINE])
+    assert not is_detection(LABELS)
+    assert not is_detection([MINE, "water"])
 
 
 def test_names_are_those_of_the_profile_s_runs():

@@ -28,12 +28,14 @@ def code_of(path):
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-def test_notebooks_are_the_six_of_the_report():
+def test_notebooks_are_those_of_the_reports():
     assert [path.stem for path in NOTEBOOKS] == [
         "01_explore",
+        "01_places",
         "02_dehaze",
         "03_ensemble",
         "03_train",
+        "04_detection",
         "04_evaluate",
         "05_find_mines",
     ]

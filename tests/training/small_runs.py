@@ -56,6 +56,7 @@ def write_store(
             "chip": [f"chip_{row}" for row in range(count)],
             "path": "",
             "labelled": labelled,
+            "known": "all",
             "tags": np.where(labelled, np.where(is_bright, bright, dark), ""),
             "split": splits,
             "group": np.arange(count) // 2,

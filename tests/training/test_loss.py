@@ -84,3 +84,22 @@ def test_weights_of_one_change_nothing():
     remove_label_weights(network, np.ones(len(LABELS), np.float32))
     for left, right in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("head", ["weather", "land"])
+def test_unknown_labels_add_nothing_to_the_loss(truth, predicted, head):
+    loss = weigh_cross_entropy(head, np.full(4, 2, np.float32))
+    unknown = np.full_like(truth, -1)
+    np.testing.assert_array_equal(loss(unknown, predicted), 0)
+    half = np.where(np.arange(4) < 2, truth, -1).astype(np.float32)
+    weights = np.full(2, 2, np.float32)
+    of_known = weigh_cross_entropy(head, weights)(truth[:, :2], predicted[:, :2])
+    np.testing.assert_allclose(loss(half, predicted), of_known, rtol=1e-5)
+
+
+def test_label_weights_count_only_known_chips():
+    encoded = np.full((100, len(LABELS)), -1, np.int8)
+    encoded[:20, 0], encoded[:4, 0] = 0, 1
+    weights = compute_label_weights(encoded, limit=9)
+    assert weights[0] == 2
+    assert (weights[1:] == 1).all()

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from planet_lib.data.labels import WEATHER
 from planet_lib.evaluation.haze_truth import STRENGTHS
 from planet_lib.report.contents import name_label
+from planet_lib.report.examples import order_conditions
 from planet_lib.report.figures.style import FOREST, MUTED, OCHRE, PLUM, draw_chip, make_figure
 
 METHOD_COLOURS = {
@@ -129,9 +129,10 @@ def plot_haziness_change(before: pd.DataFrame, after: pd.DataFrame, weather: pd.
     before, after : DataFrame of N rows
         Statistics of the same chips.
     weather : Series of N rows, str
+        A label, or the composite where the weather is not known.
     """
     figure, panels = make_figure(1, 2, height_in=2.8, sharey=True)
-    names = [label for label in WEATHER if (weather == label).any()]
+    names = [name for name in order_conditions(weather.to_numpy()) if (weather == name).any()]
     for axes, (column, text) in zip(
         panels,
         (("haziness", "haziness w (0-1)"), ("value_std", "contrast (grey levels, 0-255)")),

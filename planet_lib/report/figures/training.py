@@ -21,7 +21,9 @@ from planet_lib.report.figures.style import (
 
 
 def plot_learning_curves(history: pd.DataFrame, *, best_epoch: int) -> Figure:
-    """Plot the training and validation loss of both heads, and mark the selected epoch.
+    """Plot the training and validation loss of each head, and mark the selected epoch.
+
+    A head without any known label has no loss and no panel.
 
     Parameters
     ----------
@@ -30,8 +32,9 @@ def plot_learning_curves(history: pd.DataFrame, *, best_epoch: int) -> Figure:
     best_epoch : int
         Counted from 1.
     """
-    figure, panels = make_figure(1, 2, height_in=3.2)
-    for axes, head in zip(panels, ("weather", "land"), strict=True):
+    heads = [head for head in ("weather", "land") if history[f"{head}_loss"].any()]
+    figure, panels = make_figure(1, len(heads), height_in=3.2, squeeze=False)
+    for axes, head in zip(panels[0], heads, strict=True):
         axes.plot(history["epoch"], history[f"{head}_loss"], color=FOREST, label="training")
         axes.plot(history["epoch"], history[f"val_{head}_loss"], color=OCHRE, label="validation")
         axes.axvline(best_epoch, color=MUTED, linestyle=":", label="selected epoch")
@@ -40,8 +43,8 @@ def plot_learning_curves(history: pd.DataFrame, *, best_epoch: int) -> Figure:
         axes.set_yscale("log")
         label_plainly(axes.yaxis)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    panels[0].set_ylabel("weighted loss (nats per chip)")
-    panels[0].legend()
+    panels[0, 0].set_ylabel("weighted loss (nats per chip)")
+    panels[0, 0].legend()
     return figure
 
 
@@ -87,10 +90,10 @@ def plot_network(summary: pd.DataFrame) -> Figure:
         layers = f"{row.layers} layer{'s' if row.layers > 1 else ''}, " if row.layers else ""
         weights = f"{layers}{row.parameters:,} weights" if row.parameters else ""
         axes.text(0.56, height, f"{side}{row.maps}", va="center", fontsize=9.5)
-        axes.text(0.86, height, weights, va="center", fontsize=9.5, color=INK)
+        axes.text(0.93, height, weights, va="center", fontsize=9.5, color=INK)
     axes.set_yticks(heights, [name_label(stage) for stage in summary.index])
     axes.set_ylim(len(summary) - 0.5, -0.5)
-    axes.set_xlim(-0.52, 1.45)
+    axes.set_xlim(-0.52, 1.5)
     axes.xaxis.set_visible(False)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
@@ -115,7 +118,7 @@ def plot_watched(
     ----------
     chips : sequence of ndarray of shape (H, W, 3), uint8
     names : sequence of str
-    truth : ndarray of shape (M, 17), 0 or 1
+    truth : ndarray of shape (M, 17), 0 or 1, or -1 where unknown
     watched : ndarray of shape (epochs, M, 17), float
         Probabilities.
     threshold : float
@@ -124,7 +127,8 @@ def plot_watched(
     """
     false = (watched[-1] >= threshold) & (truth == 0)
     shown = [
-        [*np.flatnonzero(truth[i]), *np.flatnonzero(false[i])] or [watched[-1, i].argmax()]
+        [*np.flatnonzero(truth[i] == 1), *np.flatnonzero(false[i])]
+        or [np.where(truth[i] == 0, watched[-1, i], 0).argmax()]
         for i in range(len(chips))
     ]
     heights = [max(1.7, 0.3 + 0.2 * len(labels)) for labels in shown]

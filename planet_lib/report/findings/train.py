@@ -50,17 +50,17 @@ def conclude_watching(
     ----------
     watched : ndarray of shape (epochs, M, 17), float
         Probabilities after each epoch.
-    truth : ndarray of shape (M, 17), 0 or 1
+    truth : ndarray of shape (M, 17), 0 or 1, or -1 where unknown
     chips : sequence of str, length M
     best_epoch : int
         The selected epoch, counted from 1.
     """
     decisions = watched[:best_epoch] >= F2_THRESHOLD
-    right = decisions == truth.astype(bool)
+    right = (decisions == (truth == 1)) | (truth < 0)
     wrong = (~right).sum(axis=(1, 2))
     text = (
-        f"In epoch 1, {wrong[0]} of {truth.size} decisions about these chips are wrong (a label is "
-        f"predicted or not), in the selected epoch {wrong[-1]}."
+        f"In epoch 1, {wrong[0]} of {(truth >= 0).sum()} decisions about these chips are wrong (a "
+        f"label is predicted or not), in the selected epoch {wrong[-1]}."
     )
     last_wrong = np.where(
         right[-1], (~right * np.arange(1, best_epoch + 1)[:, None, None]).max(0), 0
@@ -79,10 +79,11 @@ def conclude_mistakes(truth: np.ndarray, probabilities: np.ndarray) -> str:
 
     Parameters
     ----------
-    truth : ndarray of shape (N, 17), 0 or 1
+    truth : ndarray of shape (N, 17), 0 or 1, or -1 where unknown
     probabilities : ndarray of shape (N, 17), float
     """
-    truth, predicted = truth.astype(bool), probabilities >= F2_THRESHOLD
+    predicted = (probabilities >= F2_THRESHOLD) & (truth >= 0)
+    truth = truth == 1
     missed, invented = truth & ~predicted, ~truth & predicted
     faultless = int((truth == predicted).all(axis=1).sum())
     sentences = [f"{faultless} of {len(truth):,} chips get exactly their true labels."]
@@ -115,14 +116,15 @@ def describe_mistakes(truth: np.ndarray, predicted: np.ndarray) -> str:
     Parameters
     ----------
     truth, predicted : ndarray of shape (17,), 0 or 1
+        The truth is -1 where it is unknown.
 
     Returns
     -------
     str
         A line for the missed and a line for the false labels, where there are any.
     """
-    truth, predicted = truth.astype(bool), predicted.astype(bool)
-    kinds = {"missed": truth & ~predicted, "false": predicted & ~truth}
+    predicted = predicted.astype(bool)
+    kinds = {"missed": (truth == 1) & ~predicted, "false": predicted & (truth == 0)}
     lines = [
         f"{kind}: {', '.join(name_label(LABELS[i]) for i in np.flatnonzero(chosen))}"
         for kind, chosen in kinds.items()

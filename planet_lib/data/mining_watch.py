@@ -1,0 +1,241 @@
+"""The training gallery of Amazon Mining Watch: sheets of Sentinel-2 chips, with and without mines.
+
+Data: Earth Genome, Amazon Mining Watch, CC BY 4.0; https://github.com/earthrise-media/mining-detector
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from sklearn.cluster import DBSCAN
+
+from planet_lib.data.labels import MINE
+from planet_lib.data.problems import Problem
+from planet_lib.errors import DataError
+
+CREDIT = "Earth Genome, Amazon Mining Watch, CC BY 4.0"
+GALLERY = "data/training_gallery"
+LOCATIONS = "data/sampling_locations"
+GALLERY_CHIP_PX = 48
+GROUND_DISTANCE_M = 10.0
+PLACE_KM = 25.0
+EARTH_RADIUS_KM = 6371.0
+SHEET_NAME = re.compile(
+    r"(?P<series>.+)_S2L1C_clear(?P<clear>[0-9.]+)"
+    r"_(?P<start>\d{4}-\d\d-\d\d)_(?P<end>\d{4}-\d\d-\d\d)"
+)
+MINES = re.compile(r"positives|MinesPos|MineriaAurifera")
+NO_MINES = re.compile(r"negatives")
+LOOK_ALIKES = {
+    "riverbank": "river bank",
+    "aquaculture": "fish pond",
+    "industrial": "industrial site",
+    "landslide": "landslide",
+    "cloud_remnant": "cloud remnant",
+    "random": "random place",
+}
+OTHER_LOOK_ALIKE = "earlier false positive"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What the name of a sheet says about its chips."""
+
+    mine: bool
+    kind: str
+    series: str
+    clear: float
+    start: str
+    end: str
+
+
+def is_mining_watch(folder: Path) -> bool:
+    """Tell whether a folder has the gallery's layout."""
+    return (folder / GALLERY).is_dir()
+
+
+def scan_gallery(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
+    """List the chips of the gallery.
+
+    Parameters
+    ----------
+    folder : Path
+        The repository's layout: ``data/training_gallery/`` with sheets of 48 x 48 px cells, and
+        ``data/sampling_locations/`` with the points of each series.
+
+    Returns
+    -------
+    catalogue : DataFrame
+        One row per chip: ``chip`` (name), ``path`` (sheet, relative to `folder`), ``cell`` (its
+        number in the sheet, row by row), ``tags`` (``artisinal_mine`` or empty), ``kind`` (mine,
+        or the kind of look-alike), ``series``, ``clear`` (share of clear observations, 0-1, that
+        the composite asked for), ``start`` and ``end`` (ISO dates of the composite),
+        ``longitude`` and ``latitude`` (degrees, NaN where unknown), ``place`` (the same for chips
+        within 25 km of each other, or of one series where the location is unknown).
+    problems : list of Problem
+        Sheets and cells that were left out.
+
+    Raises
+    ------
+    DataError
+        There is no gallery, none of its sheets can be used, or one of the two classes is missing.
+    """
+    gallery = folder / GALLERY
+    paths = sorted(gallery.rglob("*.png"))
+    if not paths:
+        raise DataError(f"{gallery}: no sheets (*.png); call: planet fetch mining-watch {folder}")
+    problems: list[Problem] = []
+    tables = []
+    for path in paths:
+        name = str(path.relative_to(folder))
+        try:
+            tables.append(_list_chips(path, name, folder, problems))
+        except DataError as error:
+            problems.append(Problem(name, str(error), "left out"))
+    if not tables:
+        raise DataError(
+            f"{gallery}: no sheet can be used; {problems[0].file}: {problems[0].problem}"
+        )
+    catalogue = pd.concat(tables, ignore_index=True)
+    for mine, word in ((True, "with mines"), (False, "without mines")):
+        if not (catalogue["tags"].eq(MINE) == mine).any():
+            raise DataError(
+                f"{gallery}: no sheet {word}, and both kinds are needed; "
+                f"call: planet fetch mining-watch {folder}"
+            )
+    catalogue["place"] = group_places(catalogue)
+    return catalogue, problems
+
+
+def load_gallery(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """Load all chips of the gallery.
+
+    Returns
+    -------
+    catalogue : DataFrame of N rows
+        As from `scan_gallery`.
+    chips : ndarray of shape (N, 48, 48, 3), uint8
+        As from `read_sheet`.
+    """
+    catalogue, _ = scan_gallery(folder)
+    sheets = {path: read_sheet(folder / path) for path in catalogue["path"].unique()}
+    cells = zip(catalogue["path"], catalogue["cell"], strict=True)
+    return catalogue, np.stack([sheets[path][cell] for path, cell in cells])
+
+
+def read_sheet(path: Path) -> np.ndarray:
+    """Read the cells of a sheet, row by row.
+
+    Returns
+    -------
+    ndarray of shape (N, 48, 48, 3), uint8
+        RGB; reflectance / 0.3, clipped at 1. Empty cells are black.
+
+    Raises
+    ------
+    DataError
+        The file is not a picture, or not whole cells of 48 px.
+    """
+    bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise DataError("not a PNG, or truncated; download it again")
+    height, width, _ = bgr.shape
+    if height % GALLERY_CHIP_PX or width % GALLERY_CHIP_PX:
+        raise DataError(
+            f"{width} x {height} px are not whole cells of {GALLERY_CHIP_PX} px; download it again"
+        )
+    grid = (
+        height // GALLERY_CHIP_PX,
+        GALLERY_CHIP_PX,
+        width // GALLERY_CHIP_PX,
+        GALLERY_CHIP_PX,
+        3,
+    )
+    return np.ascontiguousarray(bgr[..., ::-1].reshape(grid).swapaxes(1, 2)).reshape(
+        -1, GALLERY_CHIP_PX, GALLERY_CHIP_PX, 3
+    )
+
+
+def group_places(catalogue: pd.DataFrame) -> np.ndarray:
+    """Number the places: clusters of located chips at 25 km, and each series without locations.
+
+    Returns
+    -------
+    ndarray of shape (N,), int
+    """
+    located = catalogue["latitude"].notna().to_numpy()
+    places = np.full(len(catalogue), -1)
+    if located.any():
+        degrees = catalogue.loc[located, ["latitude", "longitude"]].to_numpy()
+        clusters = DBSCAN(eps=PLACE_KM / EARTH_RADIUS_KM, min_samples=1, metric="haversine")
+        places[located] = clusters.fit_predict(np.radians(degrees))
+    series, _ = pd.factorize(catalogue.loc[~located, "series"])
+    places[~located] = series + places.max() + 1
+    return places
+
+
+def parse_sheet_name(stem: str) -> Sheet:
+    """Read what the name of a sheet says.
+
+    Raises
+    ------
+    DataError
+        The name does not say whether the chips show mines, or when they were taken.
+    """
+    match = SHEET_NAME.fullmatch(stem)
+    mine = bool(MINES.search(stem))
+    if not match or mine == bool(NO_MINES.search(stem)):
+        raise DataError("the name does not say whether the chips show mines, and when")
+    kinds = [kind for word, kind in LOOK_ALIKES.items() if word in stem]
+    return Sheet(
+        mine=mine,
+        kind="mine" if mine else next(iter(kinds), OTHER_LOOK_ALIKE),
+        series=match["series"],
+        clear=float(match["clear"]),
+        start=match["start"],
+        end=match["end"],
+    )
+
+
+def _list_chips(path: Path, name: str, folder: Path, problems: list[Problem]) -> pd.DataFrame:
+    sheet = parse_sheet_name(path.stem)
+    filled = read_sheet(path).any(axis=(1, 2, 3))
+    cells = np.flatnonzero(filled)
+    if not len(cells):
+        raise DataError("every cell is black")
+    count = cells[-1] + 1
+    if len(cells) < count:
+        problems.append(
+            Problem(name, f"{count - len(cells)} black cells between others", "left out")
+        )
+    table = pd.DataFrame({"chip": [f"{path.stem}_{cell:04d}" for cell in cells], "path": name})
+    table["cell"] = cells
+    table["tags"] = MINE if sheet.mine else ""
+    for field in ("kind", "series", "clear", "start", "end"):
+        table[field] = getattr(sheet, field)
+    points = _read_points(folder / LOCATIONS / f"{sheet.series}.geojson", problems)
+    if sheet.mine and points is not None and len(points) != count:
+        problems.append(
+            Problem(name, f"{count} chips, but {len(points)} points", "kept, without coordinates")
+        )
+    located = sheet.mine and points is not None and len(points) == count
+    table[["longitude", "latitude"]] = points[cells] if located else np.nan
+    return table
+
+
+def _read_points(path: Path, problems: list[Problem]) -> np.ndarray | None:
+    try:
+        features = json.loads(path.read_text())["features"]
+        points = [feature["geometry"]["coordinates"][:2] for feature in features]
+        return np.array(points, float).reshape(-1, 2)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        problem = Problem(f"{LOCATIONS}/{path.name}", f"not GeoJSON points ({error})", "not used")
+        if problem not in problems:
+            problems.append(problem)
+        return None

@@ -1,0 +1,166 @@
+"""Findings of 04_detection: what is more than chance, and what the detector mistakes."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.stats import mannwhitneyu
+
+from planet_lib.evaluation.metrics import bound_proportion
+from planet_lib.report.contents import name_run
+from planet_lib.report.findings.writing import join_names, write_minus
+
+SIGNIFICANT = 0.05
+AVERAGE_PRECISION = "average precision"
+
+
+def conclude_best(table: pd.DataFrame, best_run: str, baseline: str) -> str:
+    """Conclude what the best run finds, beside the baseline.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As returned by `planet_lib.evaluation.detection.score_detectors`.
+    best_run, baseline : str
+        Detectors of the table.
+    """
+    best, other = (table.loc[name]["value"] for name in (best_run, baseline))
+    interval = table.loc[(best_run, AVERAGE_PRECISION)]
+    recall = "recall at specificity 0.95"
+    return (
+        f"{name_run(best_run)} has an average precision of {best[AVERAGE_PRECISION]:.3f} (95 % "
+        f"interval over places {interval['low']:.3f} to {interval['high']:.3f}); {baseline} have "
+        f"{other[AVERAGE_PRECISION]:.3f}. Where one in twenty chips without a mine may be taken "
+        f"for one, it finds {best[recall]:.0%} of the mines, the baseline {other[recall]:.0%}."
+    )
+
+
+def conclude_pairs(table: pd.DataFrame) -> str:
+    """Conclude which paired differences of the average precision are more than chance.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As returned by `planet_lib.evaluation.detection.compare_detectors`.
+    """
+    if table.empty:
+        return "No network was trained on chips as taken and on others, so nothing is compared."
+    rows = table.xs(AVERAGE_PRECISION, level="measure")
+    verdicts = {"rises": rows.index[rows["low"] > 0], "falls": rows.index[rows["high"] < 0]}
+    sentences = [
+        f"The average precision {verb} by more than chance explains for "
+        f"{join_names([name_run(run) for run in runs])}."
+        for verb, runs in verdicts.items()
+        if len(runs)
+    ]
+    return " ".join(sentences) or (
+        "Every interval of the average precision includes zero: these places do not settle whether "
+        "haze removal helps to find mines."
+    )
+
+
+def conclude_divisions(values: Mapping[str, float]) -> str:
+    """Conclude how much random splits flatter.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        Average precision by division: ``random``, ``by place`` and, where there, ``by time``.
+    """
+    others = [name for name in values if name != "random"]
+    text = join_names([f"{values[name]:.2f} {name}" for name in others])
+    excess = values["random"] - values["by place"]
+    verdict = (
+        "Random splits flatter: they test on places that were seen in training."
+        if excess > 0.02
+        else "Random splits hardly flatter here."
+    )
+    return f"The same trees reach {values['random']:.2f} on random splits, {text}. {verdict}"
+
+
+def conclude_kinds(table: pd.DataFrame) -> str:
+    """Conclude which look-alike is taken for a mine most often.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As returned by `planet_lib.evaluation.detection.score_kinds`.
+    """
+    if len(table) < 2:
+        return "There is only one kind of chip without a mine, so no kinds are compared."
+    worst, best = table.iloc[0], table.iloc[-1]
+    apart = worst["low"] > best["high"]
+    verdict = "" if apart else " Their intervals overlap, so chance may explain the order."
+    return (
+        f"Most often taken for a mine: {worst.name} ({worst['flagged']:.0f} of "
+        f"{worst['chips']:,.0f}, {worst['share']:.1%}); least often: {best.name} "
+        f"({best['flagged']:.0f} of {best['chips']:,.0f}, {best['share']:.1%}).{verdict}"
+    )
+
+
+def conclude_sizes(hectares: np.ndarray, found: np.ndarray) -> str:
+    """Conclude whether missed mines show less bright ground than those that are found.
+
+    Parameters
+    ----------
+    hectares : ndarray of shape (N,)
+    found : ndarray of shape (N,), bool
+    """
+    if found.all() or not found.any():
+        return f"{'Every' if found.all() else 'No'} mine is found, so sizes are not compared."
+    p = mannwhitneyu(hectares[found], hectares[~found]).pvalue
+    medians = (
+        f"The median chip of a missed mine shows {np.median(hectares[~found]):.1f} hectares of "
+        f"bright ground, that of a found one {np.median(hectares[found]):.1f}"
+    )
+    verdict = "more than chance explains" if p < SIGNIFICANT else "which may be chance"
+    return f"{medians}: {verdict} (Mann-Whitney, p = {p:.2g})."
+
+
+def conclude_regions(table: pd.DataFrame) -> str:
+    """Conclude whether the recall differs between regions by more than chance.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per region: ``mines`` and ``found``.
+    """
+    if len(table) < 2:
+        return "There is only one region with a location."
+    bounds = [bound_proportion(int(row.found), int(row.mines)) for row in table.itertuples()]
+    recalls = table["found"] / table["mines"]
+    low, high = max(low for low, _ in bounds), min(high for _, high in bounds)
+    verdict = (
+        "the intervals of the best and the worst do not overlap: how well mines are found depends "
+        "on where they are"
+        if low > high
+        else "all intervals overlap"
+    )
+    return (
+        f"Recall ranges from {recalls.min():.0%} ({recalls.idxmin()}) to {recalls.max():.0%} "
+        f"({recalls.idxmax()}); {verdict}."
+    )
+
+
+def conclude_composites(table: pd.DataFrame) -> str:
+    """Conclude what haze removal changes on cloudier composites, as against clearer ones.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per composite (``clear``): ``chips``, and shares of them taken for a mine, ``raw``
+        and ``dehazed``, with ``p`` of the change (McNemar's exact test).
+    """
+    sentences = []
+    for clear, row in table.iterrows():
+        change = row["dehazed"] - row["raw"]
+        verdict = "more than chance explains" if row["p"] < SIGNIFICANT else "which may be chance"
+        sentences.append(
+            f"Where {clear:g} of the observations had to be clear, {row['raw']:.1%} of "
+            f"{row['chips']:,.0f} chips without a mine are taken for one as taken and "
+            f"{row['dehazed']:.1%} after haze removal, a change of {100 * change:+.1f} percentage "
+            f"points, {verdict}."
+        )
+    return (
+        write_minus(" ".join(sentences)) or "No network was trained on both, so none is compared."
+    )
