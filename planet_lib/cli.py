@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from planet_lib.errors import ConfigError, suggest
+from planet_lib.errors import ConfigError, DataError, suggest
 from planet_lib.files import count_cores
 from planet_lib.report.stage import run_command
 
@@ -81,6 +81,8 @@ def _label(options: argparse.Namespace) -> None:
     if done.resized:
         print(f"{done.resized} pictures without a known ground distance were resized to a chip")
     print(f"{done.labelled} pictures labelled, {len(done.left_out)} left out: {options.table}")
+    if done.left_out:
+        raise DataError(f"{options.table}: lacks {len(done.left_out)} of the pictures, see above")
 
 
 def _train_detector(options: argparse.Namespace) -> None:

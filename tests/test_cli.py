@@ -108,11 +108,12 @@ def test_full_disk_is_one_line(monkeypatch, capsys):
 
 def test_labels_without_some_of_the_chips_are_no_success(workplace, monkeypatch, capsys):
     module = pytest.importorskip("planet_lib.evaluation.label_folder")
-    monkeypatch.setattr(module, "label_folder", lambda *_, **__: ["a.jpg: a grey image"])
+    done = module.LabelledFolder(labelled=3, resized=0, left_out=["a.jpg: a grey image"])
+    monkeypatch.setattr(module, "label_folder", lambda *_, **__: done)
     assert main(["label", "empty", "labels.csv"]) == 1
     out, err = capsys.readouterr()
-    assert out == "labels: labels.csv\n"
+    assert out == "3 pictures labelled, 1 left out: labels.csv\n"
     assert err.splitlines() == [
         "left out: a.jpg: a grey image",
-        "error: labels.csv: lacks 1 of the files, see above",
+        "error: labels.csv: lacks 1 of the pictures, see above",
     ]

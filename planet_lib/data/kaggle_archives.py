@@ -69,18 +69,28 @@ def unpack_dataset(source: Path, target: Path) -> Path:
     else:
         allowed = ", ".join(ENDINGS)
         raise DataError(f"{source}: no archive; give a folder, or a file ending in {allowed}")
+    problems = []
+    unpacked: set[str] = set()
     for archive in sorted(archives, key=_sort_tables_first):
-        if not _is_whole(_name_part(name_contents(archive.name)), found):
+        name = _name_part(name_contents(archive.name))
+        if source.is_dir() and name not in (*KNOWN, COMPETITION):
+            unknown = "an archive without one of Kaggle's names"
+            problems.append(Problem(_shorten(archive, source), unknown, "left out"))
+        elif archive.name in unpacked:
+            again = "another archive of the same name"
+            problems.append(Problem(_shorten(archive, source), again, "left out"))
+        elif not _is_whole(name, found):
+            unpacked.add(archive.name)
             folder = _unpack_once(archive, target / "unpacked")
-            for name, paths in _find_parts(folder, None)[0].items():
-                found[name] += paths
+            for part, paths in _find_parts(folder, None)[0].items():
+                found[part] += paths
     if not found:
         raise DataError(
             f"{source}: none of Kaggle's files, such as {LABELS_FILE} or {JPEG_FOLDERS[0]}.zip; "
             "rename them as Kaggle does, or point DATA at the one archive that holds all, or at "
             f"the folder that has Mining Watch's {GALLERY}"
         )
-    chosen, problems = {}, []
+    chosen = {}
     for name, paths in found.items():
         chosen[name], left_out = _choose(name, paths)
         problems += [
@@ -130,7 +140,7 @@ def _find_parts(source: Path, target: Path | None) -> tuple[Found, list[Path]]:
                     found[name].append(path)
             elif name in TABLES:
                 found[name].append(path)
-            elif _name_part(name_contents(entry.name)) in (*KNOWN, COMPETITION):
+            elif entry.name.lower().endswith(ENDINGS):
                 archives.append(path)
         if LABELS_FILE in found and not found.keys().isdisjoint(FOLDERS):
             deeper = [path for path in deeper if _name_part(path.name) in KNOWN]
@@ -147,10 +157,10 @@ def _has_chips(folder: Path) -> bool:
     return any(entry.name.lower().endswith(endings) for entry in list_visible(folder))
 
 
-def _sort_tables_first(archive: Path) -> tuple[bool, bool, Path]:
+def _sort_tables_first(archive: Path) -> tuple[bool, bool, int, Path]:
     """Sort the tables first, which tell what a folder must have, and the one of everything last."""
     name = _name_part(name_contents(archive.name))
-    return name == COMPETITION, name not in TABLES, archive
+    return name == COMPETITION, name not in TABLES, len(archive.parts), archive
 
 
 def _is_whole(name: str, found: Found) -> bool:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from planet_lib.config import INPUTS
 from planet_lib.data.arrays import discard_array, is_unmodified
+from planet_lib.data.problems import read_problems, summarize_problems
 from planet_lib.errors import StageError
 from planet_lib.files import suggest_stage
 
@@ -128,6 +129,20 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
         na_values={column: [""] for column in NUMBERS},
         dtype=dict.fromkeys(TEXTS, str),
     )
+
+
+def count_problems(run_dir: Path) -> pd.DataFrame:
+    """Count what a run left out, replaced or found twice, as `summarize_problems` does.
+
+    Raises
+    ------
+    StageError
+        The run has no data yet.
+    """
+    path = run_dir / PROBLEMS
+    if not path.exists():
+        raise StageError(f"{path}: not there yet; {suggest_stage(run_dir)}")
+    return summarize_problems(read_problems(path))
 
 
 def load_agreement(run_dir: Path) -> pd.DataFrame:

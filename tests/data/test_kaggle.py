@@ -327,6 +327,19 @@ def test_archive_is_not_unpacked_beside_a_folder_with_all_chips(chips, source, t
     assert contents(unpack_dataset(source, tmp_path / "target")) == contents(chips)
 
 
+def test_archives_that_are_not_read_are_listed(chips, source, tmp_path):
+    put_archives(chips, source)
+    (source / "old").mkdir()
+    for name in ("test-jpg (1).zip", "old/test-jpg.tar.7z"):
+        (source / name).write_bytes(b"not read")
+    folder = unpack_dataset(source, tmp_path / "target")
+    assert contents(folder) == contents(chips)
+    assert [problem for problem in scan_dataset(folder)[1] if "archive" in problem.problem] == [
+        Problem("test-jpg (1).zip", "an archive without one of Kaggle's names", "left out"),
+        Problem("old/test-jpg.tar.7z", "another archive of the same name", "left out"),
+    ]
+
+
 def test_second_table_of_labels_is_listed(chips, tmp_path):
     (chips / "train_classes.csv").write_text("image_name,tags\ntrain_0,haze\n")
     folder = unpack_dataset(chips, tmp_path / "target")

@@ -73,6 +73,7 @@ def write_chips(folder: Path) -> Path:
             chip = Image.fromarray(colours).resize((256, 256), Image.Resampling.BICUBIC)
             chip.save(folder / name / f"{stem}_{i}.jpg")
     tags = [LABEL_SETS[i % len(LABEL_SETS)] for i in range(LABELLED)]
+    tags[0] += " primary"  # a problem, for the front page
     names = [f"train_{i}" for i in range(LABELLED)]
     table = pd.DataFrame({"image_name": names, "tags": tags})
     table.to_csv(folder / "train_v2.csv", index=False)
@@ -361,6 +362,14 @@ def test_results_keep_their_contract(finished):
     assert (data["source"], data["labelled"], data["unlabelled"]) == ("chips", 60, 6)
     assert len(data["sha256"]) == 64
     assert sum(data["splits"].values()) == LABELLED
+    (kind,) = data["problems"]
+    assert kind == {
+        "problem": "a tag is repeated",
+        "action": "counted once",
+        "files": 1,
+        "example": "train_0",
+    }
+    assert "a tag is repeated" in (finished.report / "index.html").read_text()
     assert set(results["runs"]) == set(RUNS)
     assert results["best_run"] in results["runs"]
     for name, run in results["runs"].items():

@@ -406,8 +406,8 @@ def test_front_page_lists_the_problems_of_the_data(render_front, results):
     assert [cell.get_text() for cell in row.find_all(["th", "td"])] == [
         HOSTILE,
         "2",
-        "train_7.jpg",
         "left out",
+        "train_7.jpg",
     ]
     results["data"]["problems"] = []
     page = render_front()
