@@ -125,7 +125,7 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
     return pd.read_csv(
         path,
         keep_default_na=False,
-        na_values=dict.fromkeys(NUMBERS, [""]),
+        na_values={column: [""] for column in NUMBERS},
         dtype=dict.fromkeys(TEXTS, str),
     )
 
