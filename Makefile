@@ -13,7 +13,7 @@ endif
 $(foreach word,name profile data replace,$(if $(filter command,$(origin $(word))),$(error $(word)=$($(word)): write it in capital letters)))
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lab bench lock
+.PHONY: help report test lab bench picture lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ lab: $(VENV)/ready ## open JupyterLab on the notebooks
 
 bench: $(VENV)/ready ## run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+picture: $(VENV)/ready ## check the default report in Chromium and make the README's picture of it anew
+	@$(BIN)/python tests/browser.py reports/default --picture docs/front-page.png
 
 lock: pyproject.toml ## update requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \

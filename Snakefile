@@ -283,7 +283,6 @@ else:
         output:
             "notebooks/04_evaluate.ipynb",
             "results/evaluate.json",
-            "results/headline.png",
         params:
             arguments=execution("04_evaluate", runs=list_runs(PROFILE), seed=SEED),
         benchmark:
@@ -325,6 +324,8 @@ rule render_page:
 
 rule publish_index:
     input:
+        "data/chips.csv",
+        "data/raw.json",
         "results/explore.json",
         "results/dehaze.json",
         "results/evaluate.json",

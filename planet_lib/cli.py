@@ -6,9 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from planet_lib.errors import ConfigError, DataError, suggest
+from planet_lib.errors import ConfigError, suggest
 from planet_lib.files import count_cores
 from planet_lib.report.stage import run_command
+
+FORMATS = ("probabilities", "kaggle")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,16 +67,42 @@ def _synthesize(options: argparse.Namespace) -> None:
 
 def _label(options: argparse.Namespace) -> None:
     from planet_lib.evaluation.label_folder import label_folder
-    from planet_lib.networks.files import PRETRAINED
+    from planet_lib.networks.locate import name_network
 
-    left_out = label_folder(
-        options.folder, options.table, model=options.model or PRETRAINED, replace=options.replace
+    done = label_folder(
+        options.folder,
+        options.table,
+        model=name_network(options.model),
+        kaggle=options.format == "kaggle",
+        replace=options.replace,
     )
-    for line in left_out:
+    for line in done.left_out:
         print(f"left out: {line}", file=sys.stderr)
-    print(f"labels: {options.table}")
-    if left_out:
-        raise DataError(f"{options.table}: lacks {len(left_out)} files of the folder, see above")
+    if done.resized:
+        print(f"{done.resized} pictures without a known ground distance were resized to a chip")
+    print(f"{done.labelled} pictures labelled, {len(done.left_out)} left out: {options.table}")
+
+
+def _train_detector(options: argparse.Namespace) -> None:
+    from planet_lib.training.ship_detector import ship_detector
+
+    ship_detector(options.gallery, options.folder, options.work)
+    print(f"detector: {options.folder}")
+
+
+def _find_mines(options: argparse.Namespace) -> None:
+    from planet_lib.scenes.find import find_mines
+
+    settings = {key: value for key, value in vars(options).items() if key != "command"}
+    sites = find_mines(**settings)
+    print(f"sites: {len(sites)} in {os.path.relpath(options.out)}/sites.geojson")
+
+
+def _read_bands(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list such as 3,2,1") from None
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -150,16 +178,61 @@ def _make_parser() -> argparse.ArgumentParser:
     synthesize.add_argument("--enrich", type=float, default=0.0, help="share with rare labels, 0-1")
     synthesize.add_argument("--seed", type=int, default=2018)
 
-    label = add("label", _label, "label a folder of chips with a trained network")
-    label.add_argument("folder", type=Path, help="chips of 256 x 256 pixels: JPEG, PNG or WebP")
-    label.add_argument("table", type=Path, help="CSV file to write")
+    label = add("label", _label, "label a folder of pictures with a trained network")
+    label.add_argument("folder", type=Path, help="JPEG, PNG, WebP or TIFF pictures, of any size")
+    label.add_argument(
+        "table",
+        type=Path,
+        nargs="?",
+        default=Path("labels.csv"),
+        help="table to write, .csv or .parquet (default: labels.csv)",
+    )
     label.add_argument("--replace", action="store_true", help="also a table that exists")
+    label.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="of the table")
     label.add_argument(
         "--model",
-        type=Path,
-        metavar="folder",
-        help="runs/<name>/models/<network>-<input> (default: pretrained on synthetic chips)",
+        metavar="model",
+        default="synthetic",
+        help="synthetic or mining-watch, which come with the package, or "
+        "runs/<name>/models/<network>-<input> (default: synthetic)",
     )
+
+    detector = add("train-detector", _train_detector, "train the mine detector that is shipped")
+    detector.add_argument("gallery", type=Path, help="the data set of Mining Watch")
+    detector.add_argument("folder", type=Path, help="folder to write the network and its card to")
+    detector.add_argument(
+        "--work", type=Path, default=Path("runs/detector"), help="keeps what is finished"
+    )
+
+    find = add("find-mines", _find_mines, "find mines in scenes: GeoTIFFs and other rasters")
+    find.add_argument(
+        "scenes",
+        nargs="+",
+        metavar="scene",
+        help="a raster with red, green and blue, or red.tif,green.tif,blue.tif",
+    )
+    find.add_argument("--out", type=Path, required=True, help="folder for the results")
+    find.add_argument(
+        "--model",
+        help="a shipped detector or runs/<name>/models/<network>-<input> (default: the shipped one "
+        "whose ground distance fits)",
+    )
+    find.add_argument("--bands", type=_read_bands, help="red, green and blue, such as 3,2,1")
+    find.add_argument(
+        "--scaling",
+        help="tci (8-bit levels, default of 8-bit files), reflectance, percentile, or LOW,HIGH",
+    )
+    find.add_argument(
+        "--stride", type=int, help="distance of tiles in pixels (default: half a one)"
+    )
+    find.add_argument(
+        "--threshold", type=float, help="probability of a site (default: the model's)"
+    )
+    find.add_argument(
+        "--isolated-threshold", type=float, help="of a site far from others (default: the model's)"
+    )
+    find.add_argument("--boundaries", type=Path, help="areas whose names go into the table")
+    find.add_argument("--compare", type=Path, help="sites found earlier: new, grown, gone")
 
     export = add("export", _export, "write trained networks as ONNX files")
     export.add_argument(

@@ -119,12 +119,16 @@ def _list_data(file: Path) -> Iterator[Path]:
     """List the data files beside a module that its strings name."""
     if not file.is_relative_to(PACKAGE):
         return
-    texts = (node.value for node in ast.walk(_parse(file)) if isinstance(node, ast.Constant))
-    named = {text.partition("/")[0] for text in texts if isinstance(text, str)}
+    constants = (node.value for node in ast.walk(_parse(file)) if isinstance(node, ast.Constant))
+    texts = {text for text in constants if isinstance(text, str)}
     for beside in file.parent.iterdir():
-        if beside.name in named and not (beside / "__init__.py").exists():
-            files = beside.rglob("*") if beside.is_dir() else [beside]
-            yield from (path for path in files if _is_data(path))
+        if (beside / "__init__.py").exists():
+            continue
+        for text in texts:
+            if text.partition("/")[0] == beside.name:
+                named = file.parent / text if (file.parent / text).exists() else beside
+                files = named.rglob("*") if named.is_dir() else [named]
+                yield from (path for path in files if _is_data(path))
 
 
 def _is_data(path: Path) -> bool:

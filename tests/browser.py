@@ -1,8 +1,10 @@
 """Open every page of a folder in Chromium, without a network, and look for faults.
 
-Run on a built report: ``python tests/browser.py reports/default``.
+Run on a built report: ``python tests/browser.py reports/default``; with ``--picture file.png`` it
+also takes a picture of the front page.
 """
 
+import argparse
 import shutil
 import sys
 from collections.abc import Iterator
@@ -25,6 +27,8 @@ FLAGS = (
     "--disable-sync",
 )
 NARROW_PX, WIDE_PX = 360, 1280
+PICTURE_PX = 1100  # height of the picture of a front page
+PAGE_BYTES, REPORT_BYTES = 2_500_000, 12_000_000
 
 FIND_FAULTS = """() => {
   const faults = [];
@@ -41,6 +45,12 @@ FIND_FAULTS = """() => {
     if (!image.naturalWidth) faults.push(`not drawn: ${name(image)}`);
     if (!image.alt.trim()) faults.push(`no alternative text: ${name(image)}`);
   }
+  for (const figure of document.querySelectorAll("main figure"))
+    if (!figure.id || !figure.querySelector(`figcaption a[href="#${figure.id}"]`))
+      faults.push(`not numbered: ${name(figure)}`);
+  for (const table of document.querySelectorAll("main table"))
+    if (!table.closest(".parameters, figure:has(a[download$='.csv'])"))
+      faults.push(`no CSV: ${name(table)}`);
   for (const svg of document.querySelectorAll("svg")) {
     if (!svg.getBoundingClientRect().width) faults.push(`not drawn: ${name(svg)}`);
     if (!svg.ariaHidden && !svg.ariaLabel) faults.push(`no label: ${name(svg)}`);
@@ -111,9 +121,10 @@ def check_site(folder: Path) -> int:
     """Check all pages of a folder and return how many there are.
 
     A page is at fault if it asks for anything that is not in its own file, writes to the
-    console, leaves an image undrawn or without alternative text, is wider than a window of
-    360 or 1280 px, has text of too little contrast in the light or the dark scheme, or has a
-    link to a page or a section that does not exist.
+    console, leaves an image undrawn or without alternative text, has a figure without a number or
+    a table without its CSV, is wider than a window of 360 or 1280 px, has text of too little
+    contrast in the light or the dark scheme, has a link to a file or a section that does not
+    exist, or is larger than 2.5 MB. All files together have at most 12 MB.
 
     Parameters
     ----------
@@ -143,7 +154,7 @@ def check_site(folder: Path) -> int:
             links[file.name] = page.evaluate(LIST_LINKS)
             anchors[file.name] = set(page.evaluate(LIST_IDS))
             page.close()
-    faults += _check_links(links, anchors)
+    faults += _check_links(folder, links, anchors) + _check_sizes(folder)
     assert not faults, "\n" + "\n".join(faults)
     return len(files)
 
@@ -172,7 +183,9 @@ def _check_page(page: Page, file: Path) -> list[str]:
     return faults + page.evaluate(FIND_OVERFLOW)
 
 
-def _check_links(links: dict[str, list[str]], anchors: dict[str, set[str]]) -> list[str]:
+def _check_links(
+    folder: Path, links: dict[str, list[str]], anchors: dict[str, set[str]]
+) -> list[str]:
     faults = []
     for name, addresses in links.items():
         for address in dict.fromkeys(addresses):
@@ -180,12 +193,40 @@ def _check_links(links: dict[str, list[str]], anchors: dict[str, set[str]]) -> l
                 continue
             target, anchor = urldefrag(address)
             target = unquote(target) or name
-            if target not in anchors:
+            if not (folder / target).is_file():
                 faults.append(f"{name}: link to {target}, which is not there")
             elif anchor and unquote(anchor) not in anchors[target]:
                 faults.append(f"{name}: link to section {address}, which is not there")
     return faults
 
 
+def _check_sizes(folder: Path) -> list[str]:
+    sizes = {str(file.relative_to(folder)): file.stat().st_size for file in folder.rglob("*.*")}
+    limits = [(name, size, PAGE_BYTES) for name, size in sizes.items() if name.endswith(".html")]
+    limits.append(("the report", sum(sizes.values()), REPORT_BYTES))
+    return [
+        f"{name}: {size / 1e6:.2f} MB, more than {limit / 1e6:.2f} MB"
+        for name, size, limit in limits
+        if size > limit
+    ]
+
+
+def take_picture(page: Path, picture: Path) -> None:
+    """Take a picture of the top of a page, in the light scheme, as the README shows it."""
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    with open_browser() as browser:
+        opened = browser.new_page(viewport={"width": WIDE_PX, "height": PICTURE_PX})
+        opened.goto(page.resolve().as_uri())
+        opened.screenshot(path=picture)
+
+
 if __name__ == "__main__":
-    print(f"{check_site(Path(sys.argv[1]))} pages without a fault")
+    parser = argparse.ArgumentParser(description="Check the pages of a report in Chromium.")
+    parser.add_argument("report", type=Path, help="folder of the report")
+    parser.add_argument("--picture", type=Path, help="PNG file for a picture of the front page")
+    chosen = parser.parse_args()
+    if not (chosen.report / "index.html").exists():
+        sys.exit(f"error: {chosen.report}: no index.html in it; run 'make report' first")
+    print(f"{check_site(chosen.report)} pages without a fault")
+    if chosen.picture:
+        take_picture(chosen.report / "index.html", chosen.picture)

@@ -9,6 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from planet_lib.synthetic import synthesize_chip
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -52,6 +56,14 @@ def run(command, **environment):
     )
 
 
+def write_scene(path):
+    profile = {"driver": "GTiff", "width": 256, "height": 256, "count": 3, "dtype": "uint8"}
+    place = {"crs": "EPSG:32721", "transform": from_origin(600_000, 9_000_000, 3, 3)}
+    with rasterio.open(path, "w", photometric="rgb", **profile, **place) as file:
+        file.write(synthesize_chip(0, 0).image.transpose(2, 0, 1))
+    return path
+
+
 def test_readme_shows_the_two_commands_first():
     assert COMMANDS[:2] == ["make report", "make test"]
 
@@ -62,6 +74,9 @@ def test_command_runs(command, tmp_path):
         run(f".venv/bin/planet synthesize {tmp_path} --chips 120 --unlabelled 12")
         command = command.replace("path/to/chips", str(tmp_path)).replace("my-chips", DATA_NAME)
         command = command.replace("labels.csv", str(tmp_path / "labels.csv"))
+    if "path/to/scene.tif" in command:
+        command = command.replace("path/to/scene.tif", str(write_scene(tmp_path / "scene.tif")))
+        command = command.replace("--out mines", f"--out {tmp_path / 'mines'}")
     finished = run(command, PROFILE="smoke", NAME=NAME)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     if command.startswith("make report"):

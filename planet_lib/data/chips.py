@@ -78,7 +78,18 @@ def decode_chip(data: bytes, path: Path, out: np.ndarray | None = None) -> np.nd
 def _decode_jpeg(data: bytes, path: Path, out: np.ndarray | None) -> np.ndarray:
     try:
         height, width, colour_space, _ = simplejpeg.decode_jpeg_header(data)
-        _check(path, width, height, grey=colour_space == "Gray")
+    except ValueError as error:
+        raise DataError(f"{path}: cannot be decoded ({error})") from None
+    _check(path, width, height, grey=colour_space == "Gray")
+    return decode_jpeg(data, path, out)
+
+
+def decode_jpeg(data: bytes, path: Path, out: np.ndarray | None = None) -> np.ndarray:
+    """Decode a JPEG of any size as RGB; see `decode_chip` for four components."""
+    try:
+        _, _, colour_space, _ = simplejpeg.decode_jpeg_header(data)
+        if colour_space == "Gray":
+            raise DataError(f"{path}: a grey image, expected one in colour")
         if colour_space not in ("CMYK", "YCCK"):
             return simplejpeg.decode_jpeg(data, "RGB", buffer=out)
         inverted = simplejpeg.decode_jpeg(data, "CMYK")

@@ -111,6 +111,22 @@ def scan_gallery(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
     return catalogue, problems
 
 
+def load_gallery(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """Load all chips of the gallery.
+
+    Returns
+    -------
+    catalogue : DataFrame of N rows
+        As from `scan_gallery`.
+    chips : ndarray of shape (N, 48, 48, 3), uint8
+        As from `read_sheet`.
+    """
+    catalogue, _ = scan_gallery(folder)
+    sheets = {path: read_sheet(folder / path) for path in catalogue["path"].unique()}
+    cells = zip(catalogue["path"], catalogue["cell"], strict=True)
+    return catalogue, np.stack([sheets[path][cell] for path, cell in cells])
+
+
 def read_sheet(path: Path) -> np.ndarray:
     """Read the cells of a sheet, row by row.
 

@@ -84,10 +84,10 @@ def read_tiff(path: Path) -> np.ndarray:
         raise DataError(f"{path}: cannot be decoded ({reason})") from None
     if not bands.any():
         raise DataError(f"{path}: every value is 0, as after an interrupted copy")
-    if (blue := np.median(bands[-1][bands.any(axis=0)])) < MIN_BLUE_DN:
+    if np.median(bands[-1][bands.any(axis=0)]) < MIN_BLUE_DN:
         raise DataError(
-            f"{path}: values of reflectance (median of blue {blue:.0f}), expected radiance as in "
-            f"the competition's TIFFs (above {MIN_BLUE_DN}); give its JPEGs, or convert it"
+            f"{path}: values of reflectance (median of blue below {MIN_BLUE_DN}), expected "
+            "radiance as in the competition's TIFFs; give JPEGs, or convert it"
         )
     return np.moveaxis(bands, 0, -1)
 

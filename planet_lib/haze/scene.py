@@ -19,11 +19,12 @@ def remove_haze_in_tiles(
     *,
     method: str = "boundary_constraint",
     clahe: bool = False,
+    airlight: np.ndarray | float | None = None,
     tile_px: int = TILE_PX,
 ) -> np.ndarray:
     """Remove the haze of a scene in tiles on all cores, with the same result as `remove_haze`.
 
-    The airlight is estimated from the whole scene. Each tile is processed with a margin as wide as
+    The airlight is that of the whole scene. Each tile is processed with a margin as wide as
     the method's reach, so that there are no seams: the result differs from that of the whole scene
     only by rounding.
 
@@ -35,6 +36,8 @@ def remove_haze_in_tiles(
         A key of `METHODS`.
     clahe : bool
         Whether `equalize_contrast` follows, on the whole scene.
+    airlight : ndarray of shape (3,) or float, optional
+        As for `remove_haze`, such as that of a larger scene of which this is a part.
     tile_px : int
         Side of the tiles in pixels, a multiple of 8.
 
@@ -53,7 +56,8 @@ def remove_haze_in_tiles(
     if tile_px < BLOCK_PX or tile_px % BLOCK_PX:
         raise ValueError(f"tile_px is {tile_px}; allowed: multiples of {BLOCK_PX}, such as 1024")
     scene, chosen = check_image(scene), find_method(method)
-    airlight = chosen.estimate_airlight(scene)
+    if airlight is None:
+        airlight = chosen.estimate_airlight(scene)
     result = np.empty_like(scene)
     corners = product(*(range(0, size, tile_px) for size in scene.shape[:2]))
     for _ in map_over_cores(partial(_fill_tile, scene, result, chosen, airlight, tile_px), corners):

@@ -7,6 +7,8 @@ from planet_lib.errors import DataError
 from planet_lib.files import read_json
 
 CARD = "card.json"
+KAGGLE_CHIP = {"chip_px": 256, "ground_distance_m": 3.0}
+"""The chips of a network whose card says nothing about them."""
 
 
 def read_card(folder: Path) -> dict:
@@ -19,12 +21,11 @@ def read_card(folder: Path) -> dict:
     StageError
         The card is missing or damaged.
     DataError
-        The network's labels or their order differ from `LABELS`.
+        The network's labels are not in the order of `LABELS`, or are not among them.
     """
     path = folder / CARD
     card = read_json(path)
-    if card.get("labels") != list(LABELS):
-        raise DataError(
-            f"{path}: labels {card.get('labels')}, expected {list(LABELS)}; retrain the network"
-        )
-    return {"known": list(LABELS)} | card
+    labels = card.get("labels") or []
+    if labels != [label for label in LABELS if label in labels] or not labels:
+        raise DataError(f"{path}: labels {labels}, expected some of {list(LABELS)} in this order")
+    return {"known": labels} | KAGGLE_CHIP | card

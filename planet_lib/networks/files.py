@@ -14,7 +14,7 @@ from planet_lib.networks.architectures import HEADS
 from planet_lib.networks.card import CARD, read_card
 from planet_lib.networks.safety import refuse_code
 
-PRETRAINED = Path(__file__).parent / "pretrained"
+PRETRAINED = Path(__file__).parent / "pretrained/synthetic"
 """Folder of the ResNet that was trained on synthetic chips only."""
 FILES_OF_2018 = {
     "cnn": "b00_cnn.h5",
@@ -60,26 +60,14 @@ def save_model(model: keras.Model, folder: Path) -> list[Path]:
 
 
 def load_model(path: Path) -> keras.Model:
-    """Load a saved network for prediction, without running code that the file may contain.
+    """Load a saved network for the 17 labels, as `load_network` does.
 
     Raises
     ------
     DataError
         The file is missing or damaged, contains custom code, or is a network for other labels.
     """
-    try:
-        refuse_code(path)
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        RuntimeError,
-        ImportError,
-        BadZipFile,
-    ) as error:
-        raise DataError(f"{path}: cannot be loaded as a model ({shorten(error)})") from None
+    model = load_network(path)
     outputs = getattr(model, "output", None)
     heads = outputs if isinstance(outputs, dict) else {}
     found = {name: tensor.shape[-1] for name, tensor in heads.items()}
@@ -90,6 +78,29 @@ def load_model(path: Path) -> keras.Model:
     if (path.parent / CARD).exists():
         read_card(path.parent)  # refuses other labels
     return model
+
+
+def load_network(path: Path) -> keras.Model:
+    """Load a saved network for prediction, without running code that the file may contain.
+
+    Raises
+    ------
+    DataError
+        The file is missing or damaged, or contains custom code.
+    """
+    try:
+        refuse_code(path)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        RuntimeError,
+        ImportError,
+        BadZipFile,
+    ) as error:
+        raise DataError(f"{path}: cannot be loaded as a model ({shorten(error)})") from None
 
 
 def _check_space(path: Path, size: int) -> None:

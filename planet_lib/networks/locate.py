@@ -5,6 +5,19 @@ from pathlib import Path
 from planet_lib.errors import DataError
 
 MODEL = "model.keras"
+SHIPPED = Path(__file__).parent / "pretrained"
+"""Folder of the networks that come with the package."""
+
+
+def name_network(name: str) -> Path:
+    """Find a network by the name of one that comes with the package, or by its folder."""
+    shipped = SHIPPED / name
+    return shipped if name in list_shipped() and not Path(name).exists() else Path(name)
+
+
+def list_shipped() -> list[str]:
+    """List the names of the networks that come with the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{MODEL}"))
 
 
 def check_network(folder: Path) -> Path:
@@ -35,4 +48,4 @@ def _list_networks(folder: Path) -> str:
             return ", ".join(map(str, networks))
         if (place / MODEL).is_file():
             return str(place)
-    return "runs/<name>/models/<network>-<input>"
+    return f"{', '.join(list_shipped())} or runs/<name>/models/<network>-<input>"

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from planet_lib.data.labels import MINE
+from planet_lib.networks.architectures import HEADS
 from planet_lib.networks.batches import VIEWS, read_batch, view_chips
 
 PREDICTION_BATCH = 64
@@ -24,11 +26,11 @@ def predict_chips(
 
     Returns
     -------
-    ndarray of shape (M, 17), float32
-        Probabilities in the order of `planet_lib.data.labels.LABELS`.
+    ndarray of shape (M, L), float32
+        Probabilities of the network's labels, in the order of `planet_lib.data.labels.LABELS`.
     """
     heads = _average_views(network, store, image_px, rows)
-    return np.hstack([heads["weather"], heads["land"]])
+    return np.hstack([heads[name] for name in HEADS if name in heads] or [heads[MINE]])
 
 
 def embed_chips(network: keras.Model, store: np.ndarray) -> np.ndarray:

@@ -5,9 +5,9 @@ import base64
 import io
 import re
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
 
 import nbformat
@@ -15,21 +15,24 @@ from bs4 import BeautifulSoup
 from markupsafe import Markup
 from nbconvert.filters import Highlight2HTML, ansi2html, get_metadata, strip_ansi
 from nbconvert.filters.markdown_mistune import InvalidNotebook
+from nbconvert.preprocessors import ClearMetadataPreprocessor, ClearOutputPreprocessor
 
 from planet_lib.errors import StageError
+from planet_lib.report.exhibits import CSV_ATTRIBUTE
 from planet_lib.report.markdown import Heading, Prose
 
-IMAGE_TYPES = ("image/svg+xml", "image/png", "image/jpeg")
+IMAGE_TYPES = ("image/svg+xml", "image/webp", "image/png", "image/jpeg")
 WIDGET_TYPE = "application/vnd.jupyter.widget-view+json"
 INJECTED = "injected-parameters"
-ADDED_TAGS = {INJECTED, "papermill-error-cell-tag"}  # cells that papermill adds to a run
+FAILURE_MARK = "papermill-error-cell-tag"
+ADDED_TAGS = {INJECTED, FAILURE_MARK}  # cells that papermill adds to a run
 NO_ALT = "Figure without a description"
 ACTIVE_TAGS = ("script", "style", "link", "iframe", "object", "embed", "form")
 KEPT_ATTRIBUTES = {"class", "href", "src", "alt", "title", "colspan", "rowspan", "scope"}
-SCROLL_BOX = {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Table"}
 FIGURE = Markup(
     '<figure><div class="scroll"><img src="data:{};base64,{}" alt="{}"></div>'
-    '<label class="zoom"><input type="checkbox"> Enlarge</label></figure>'
+    '<label class="zoom"><input type="checkbox"> Enlarge</label>'
+    "<figcaption>{}</figcaption></figure>"
 )
 NUMBER = re.compile(r"[-+−]?(\d[\d,]*)?\.?\d+(e[-+]?\d+)?\s?%?|nan|–|NaN")
 
@@ -71,6 +74,7 @@ class Content:
     cells: tuple[Cell, ...]
     headings: tuple[Heading, ...]
     failure: Failure | None
+    notebook: bytes  # as it was executed, with this run's parameters, but without outputs
 
 
 def read_cells(notebook: Path) -> Content:
@@ -113,7 +117,23 @@ def read_cells(notebook: Path) -> Content:
         for number, cell in enumerate(written, start=1)
         if cell.cell_type != "raw" and cell.source.strip()
     ]
-    return Content(tuple(cells), reader.prose.headings, failure)
+    return Content(tuple(cells), reader.prose.headings, failure, _strip_outputs(document))
+
+
+def _strip_outputs(document: nbformat.NotebookNode) -> bytes:
+    """Write a notebook to run again: its cells and parameters, and no trace of its execution."""
+    document.cells = [
+        cell for cell in document.cells if FAILURE_MARK not in cell.metadata.get("tags", ())
+    ]
+    for clear in (
+        ClearOutputPreprocessor(),
+        ClearMetadataPreprocessor(
+            preserve_nb_metadata_mask={"kernelspec", "language_info"},
+            preserve_cell_metadata_mask={"tags"},
+        ),
+    ):
+        document, _ = clear.preprocess(document, {})
+    return nbformat.writes(document).encode()
 
 
 def _find_failure(cells: Sequence[nbformat.NotebookNode]) -> Failure | None:
@@ -193,9 +213,10 @@ class _Reader:
 
     def _write_outputs(self, cell: nbformat.NotebookNode) -> Iterator[Markup]:
         shown = [output for output in cell.outputs if WIDGET_TYPE not in output.get("data", ())]
-        for stream, group in groupby(shown, key=lambda output: output.get("name")):
+        captioned = zip_longest(shown, map(_read_caption, shown[1:]))
+        for stream, group in groupby(captioned, key=lambda pair: pair[0].get("name")):
             if stream:
-                text = "".join(output.text for output in group)
+                text = "".join(output.text for output, _ in group)
                 # a carriage return overwrites its line, as in a terminal
                 text = re.sub(r"[^\n]*\r(?!\n)", "", text).rstrip()
                 if text:
@@ -203,7 +224,7 @@ class _Reader:
                         stream, Markup(ansi2html(text))
                     )
                 continue
-            for output in group:
+            for output, caption in group:
                 if output.output_type == "error":
                     yield Markup(
                         '<div class="error"><p><strong>{}</strong> {}</p>'
@@ -213,10 +234,12 @@ class _Reader:
                         strip_ansi(output.evalue),
                         Markup(ansi2html("\n".join(output.traceback))),
                     )
-                else:
-                    yield self._write_data(output, cell)
+                elif _read_caption(output) is None:
+                    yield self._write_data(output, cell, caption or "")
 
-    def _write_data(self, output: nbformat.NotebookNode, cell: nbformat.NotebookNode) -> Markup:
+    def _write_data(
+        self, output: nbformat.NotebookNode, cell: nbformat.NotebookNode, caption: str
+    ) -> Markup:
         data = output.data
         image = next((kind for kind in IMAGE_TYPES if kind in data), None)
         if image:
@@ -229,9 +252,9 @@ class _Reader:
             content = data[image]
             if image == "image/svg+xml":
                 content = base64.b64encode(content.encode()).decode()
-            return FIGURE.format(image, content.replace("\n", ""), alt or NO_ALT)
+            return FIGURE.format(image, content.replace("\n", ""), alt or NO_ALT, caption)
         if "text/html" in data:
-            return self._clean(data["text/html"], trusted=False)
+            return self._clean(data["text/html"], trusted=False, numbers=data.get("text/csv"))
         if "text/markdown" in data:
             return Markup('<div class="prose">{}</div>').format(
                 self._write_markdown(data["text/markdown"])
@@ -242,8 +265,8 @@ class _Reader:
             Markup(ansi2html(data.get("text/plain", "")))
         )
 
-    def _clean(self, text: str, *, trusted: bool) -> Markup:
-        """Wrap tables in scroll boxes, check images and strip active content from outputs."""
+    def _clean(self, text: str, *, trusted: bool, numbers: str | None = None) -> Markup:
+        """Align and attach the numbers of tables, check images, strip active content of outputs."""
         soup = BeautifulSoup(text, "html.parser")
         if not trusted:
             for tag in soup.find_all(ACTIVE_TAGS):
@@ -261,8 +284,14 @@ class _Reader:
                 image.replace_with(image["alt"])
         for table in soup.find_all("table"):
             _align_numbers(table.find_all("tr"))
-            table.wrap(soup.new_tag("div", attrs=SCROLL_BOX))
+            if numbers:
+                table[CSV_ATTRIBUTE] = numbers
         return Markup(soup.decode(formatter="minimal"))
+
+
+def _read_caption(output: Mapping) -> str | None:
+    """Read the caption that `planet_lib.report.figures.style.show_figure` displays."""
+    return output.get("metadata", {}).get("text/markdown", {}).get("caption")
 
 
 def _align_numbers(rows: Sequence) -> None:

@@ -13,12 +13,16 @@ from markupsafe import Markup
 
 from planet_lib.data.labels import MINE
 from planet_lib.errors import StageError
+from planet_lib.evaluation.metrics import bound_proportion
 from planet_lib.files import replace_file
 from planet_lib.report.contents import HOME, INPUT_NAMES, NETWORK_NAMES, Page, name_label
-from planet_lib.report.notebook import IMAGE_TYPES, read_cells
+from planet_lib.report.exhibits import embed_file, number_exhibits
+from planet_lib.report.notebook import read_cells
 
 TEMPLATES = Path(__file__).with_name("templates")
-CANDIDATES_SHOWN = 10
+CANDIDATES_PICTURED = 6
+CANDIDATES_LISTED = 10
+FEW_CHIPS = 10  # results on fewer are not emphasised
 
 
 class _Missing(jinja2.StrictUndefined):
@@ -69,6 +73,7 @@ def render_page(
         page,
         "notebook.html.j2",
         content=content,
+        notebook=embed_file(content.notebook, "application/x-ipynb+json"),
         link=site[position],
         number=position + 1,
         previous=pages[position],
@@ -85,14 +90,13 @@ def render_index(
     page: Path,
     *,
     results: Mapping[str, Any],
+    pictures: Mapping[str, bytes],
     site: Sequence[Page],
-    headline: Path,
-    headline_alt: str,
     report: str,
     data_note: str,
     synthetic: bool,
 ) -> None:
-    """Write the front page: question, headline figure, scores, links, limits, provenance.
+    """Write the front page: question, chips to inspect, scores, links, limits, provenance.
 
     Parameters
     ----------
@@ -100,33 +104,34 @@ def render_index(
         The HTML file.
     results : mapping
         The content of ``results.json``; every number on the page comes from it.
+    pictures : mapping of str to bytes
+        WebP pictures of the chips that are most likely to have a mine, by name.
     site, report, data_note, synthetic
         As for `render_page`.
-    headline : Path
-        An SVG or PNG figure, embedded in the page.
-    headline_alt : str
-        What the figure shows, in words.
 
     Raises
     ------
     StageError
-        `results` lacks a key, the figure is missing or it has no alternative text.
+        `results` lacks a key.
     """
-    if not headline_alt.strip():
-        raise StageError(f"{headline.name}: the headline figure has no alternative text")
     try:
+        candidates = results["mines"]["candidates"]
+        scores = results["runs"][results["mines"]["run"]]["labels"][MINE]
         _write(
             page,
             "index.html.j2",
             results=results,
             scores=_compare_runs(results),
             haze=_compare_inputs(results),
-            found=_count_found(results["runs"][results["mines"]["run"]]["labels"][MINE]),
+            recall=bound_proportion(scores["found"], scores["support"]),
+            gallery=[
+                candidate | {"picture": embed_file(pictures[candidate["chip"]], "image/webp")}
+                for candidate in candidates[:CANDIDATES_PICTURED]
+            ],
             config=yaml.safe_dump(results["provenance"]["config"], sort_keys=False),
             mine=MINE,
-            candidates_shown=CANDIDATES_SHOWN,
-            headline=_embed_figure(headline),
-            headline_alt=headline_alt,
+            candidates_listed=CANDIDATES_LISTED,
+            few_chips=FEW_CHIPS,
             site=site,
             report=report,
             data_note=data_note,
@@ -174,10 +179,7 @@ def render_detection(
 
 def _compare_runs(results: Mapping[str, Any]) -> dict[str, Any]:
     """Sort runs and baselines by F2 and choose an axis that covers all their intervals."""
-    rows = [
-        {"name": name, "run": run, "f2": run["f2"], "found": _count_found(run["labels"][MINE])}
-        for name, run in results["runs"].items()
-    ]
+    rows = [{"name": name, "run": run, "f2": run["f2"]} for name, run in results["runs"].items()]
     rows += [
         {
             "name": name,
@@ -216,20 +218,7 @@ def _compare_inputs(results: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _count_found(scores: Mapping[str, Any]) -> str:
     """Write recall as counts, such as ``2 of 3``."""
-    if not scores["support"] or scores["recall"] is None:
-        return "no test chip"
-    return f"{round(scores['recall'] * scores['support'])} of {scores['support']:,}"
-
-
-def _embed_figure(path: Path) -> str:
-    """Encode an image file as a ``data:`` URL."""
-    media_type = {kind.split("/")[1].split("+")[0]: kind for kind in IMAGE_TYPES}
-    suffix = path.suffix.lstrip(".").lower()
-    if suffix not in media_type:
-        raise StageError(f"{path}: a page can embed {', '.join(media_type)}, not {suffix!r}")
-    if not path.is_file():
-        raise StageError(f"{path} is missing; the notebook that draws it has not run")
-    return f"data:{media_type[suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return f"{scores['found']:,} of {scores['support']:,}" if scores["support"] else "no test chip"
 
 
 def _write(page: Path, template: str, **values: Any) -> None:
@@ -243,7 +232,7 @@ def _write(page: Path, template: str, **values: Any) -> None:
     }
     html = _environment().get_template(template).render(values)
     with replace_file(page) as partial:
-        partial.write_text(html, encoding="utf-8")
+        partial.write_text(number_exhibits(html, page.stem), encoding="utf-8")
 
 
 def _environment() -> jinja2.Environment:
@@ -260,11 +249,14 @@ def _environment() -> jinja2.Environment:
         "gain": _or_dash(lambda value: f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")),
         "interval": _or_dash(lambda ends: f"{ends[0]:.3f} to {ends[1]:.3f}"),
         "count": _or_dash(lambda value: f"{value:,}"),
+        "share": "{:.0%}".format,
+        "found": _count_found,
         "duration": _or_dash(_write_duration),
         "network_name": lambda name: NETWORK_NAMES.get(name, name),
         "input_name": lambda name: INPUT_NAMES.get(name, name),
         "label_name": name_label,
     }
+    environment.tests["few"] = lambda scores: scores["support"] < FEW_CHIPS
     return environment
 
 

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pandas as pd
 
+from planet_lib.data.store import load_catalogue, open_store
 from planet_lib.files import read_json, write_json
 from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.report.contents import Page
-from planet_lib.report.pages import HOME, render_detection, render_index
+from planet_lib.report.pages import CANDIDATES_PICTURED, HOME, render_detection, render_index
 
 
 def publish_index(
@@ -74,19 +76,30 @@ def publish_index(
             data_note=data_note,
         )
         return
-    results["mines"] = read_json(run_dir / "results" / "find_mines.json")
+    mines = read_json(run_dir / "results" / "find_mines.json")
+    results["mines"] = mines
     write_json(report_dir / "results.json", results)
     shutil.copyfile(run_dir / "results" / "submission.csv", report_dir / "submission.csv")
+    pictured = [candidate["chip"] for candidate in mines["candidates"][:CANDIDATES_PICTURED]]
     render_index(
         report_dir / "index.html",
         results=results,
-        headline=run_dir / "results" / "headline.png",
-        headline_alt=evaluated["headline_alt"],
+        pictures=_picture_candidates(run_dir, pictured),
         site=site,
         report=report,
         data_note=data_note,
         synthetic=synthetic,
     )
+
+
+def _picture_candidates(run_dir: Path, names: Sequence[str]) -> dict[str, bytes]:
+    chips = open_store(run_dir, "raw")
+    rows = pd.Index(load_catalogue(run_dir)["chip"]).get_indexer(names)
+    pictures = {}
+    for name, row in zip(names, rows, strict=True):
+        bgr = cv2.cvtColor(chips[row], cv2.COLOR_RGB2BGR)
+        pictures[name] = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, 85])[1].tobytes()
+    return pictures
 
 
 def _describe_provenance(run_dir: Path, profile: Mapping[str, Any]) -> dict:

@@ -36,6 +36,8 @@ class SyntheticChip:
         t, the transmission.
     airlight : ndarray of shape (3,), float32, 0 to 1
         A, the airlight, RGB.
+    owner : ndarray of shape (256, 256), uint8
+        Index into `planet_lib.data.labels.LABELS` of the label that a pixel shows, or 255.
     tags : str
         Space-separated labels: the weather and the visible land labels.
     scene : int
@@ -48,6 +50,7 @@ class SyntheticChip:
     radiance: np.ndarray
     transmission: np.ndarray
     airlight: np.ndarray
+    owner: np.ndarray
     tags: str
     scene: int
     row: int
@@ -166,6 +169,7 @@ def _render(rng: np.random.Generator, planned: list[str], scene: int) -> list[Sy
                 radiance=radiance[cut],
                 transmission=transmission[cut],
                 airlight=airlight,
+                owner=ground.owner[cut],
                 tags=f"{weather} {seen}".strip(),
                 scene=scene,
                 row=slot // 2,

@@ -46,5 +46,5 @@ def test_fewer_than_two_chips_have_no_duplicates(count):
 
 
 def test_real_chips_have_no_duplicates(sample):
-    paths = sorted((sample / "train-jpg").glob("*.jpg"))
+    paths = sorted((sample / "train-jpg").glob("*.jpg"))[::4]
     assert list_pairs([cv2.imread(str(path)) for path in paths]) == []

@@ -1,4 +1,4 @@
-"""Labelling a folder: the pretrained network prepares chips as its card describes."""
+"""Labelling a folder: pictures are prepared as the network's card describes, rows never mixed."""
 
 import json
 import shutil
@@ -9,9 +9,10 @@ import pytest
 
 import planet_lib.evaluation.label_folder
 from planet_lib.data.chips import read_chip
-from planet_lib.data.labels import LABELS, WEATHER, decode_labels
+from planet_lib.data.labels import LABELS, MINE, WEATHER, decode_labels
+from planet_lib.data.pictures import Picture
 from planet_lib.errors import DataError
-from planet_lib.evaluation.label_folder import label_folder
+from planet_lib.evaluation.label_folder import cut_chips, label_folder
 from planet_lib.evaluation.metrics import resolve_cloudy
 from planet_lib.haze import remove_haze
 from planet_lib.networks.files import PRETRAINED, load_model
@@ -29,14 +30,15 @@ def chips(tmp_path_factory):
 @pytest.fixture(scope="module")
 def table(chips, tmp_path_factory):
     path = tmp_path_factory.mktemp("labels") / "labels.csv"
-    assert label_folder(chips / "train-jpg", path) == []
-    return pd.read_csv(path, index_col="image_name")
+    done = label_folder(chips / "train-jpg", path)
+    assert (done.labelled, done.resized, done.left_out) == (60, 0, [])
+    return pd.read_csv(path, index_col="file")
 
 
 def test_pretrained_network_recognises_the_weather_of_new_chips(chips, table):
     truth = pd.read_csv(chips / "train_v2.csv", index_col="image_name")["tags"]
     right = [
-        len(set(table.loc[name, "tags"].split()) & set(truth[name].split()) & set(WEATHER)) > 0
+        bool({*table.loc[f"{name}.jpg", "labels"].split()} & {*truth[name].split()} & {*WEATHER})
         for name in truth.index
     ]
     assert np.mean(right) > 0.85
@@ -44,15 +46,45 @@ def test_pretrained_network_recognises_the_weather_of_new_chips(chips, table):
 
 def test_labels_are_those_of_the_network_on_the_pictures_of_its_card(chips, table):
     name = table.index[0]
-    chip = read_chip(chips / "train-jpg" / f"{name}.jpg")
+    chip = read_chip(chips / "train-jpg" / name)
     both = np.concatenate([chip, remove_haze(chip, method="boundary_constraint")], axis=-1)
     network = load_model(PRETRAINED / "model.keras")
     predicted = predict_chips(network, both[None], image_px=network.input_shape[1])
     expected = decode_labels(resolve_cloudy(predicted >= 0.2, predicted))[0]
-    assert set(table.loc[name, "tags"].split()) == set(expected.split())
+    assert set(table.loc[name, "labels"].split()) == set(expected.split())
+    np.testing.assert_allclose(table.loc[name, list(LABELS)].astype(float), predicted[0], atol=1e-4)
 
 
-def test_chip_that_cannot_be_read_is_reported_and_left_out(chips, tmp_path):
+def test_table_has_the_mine_first_and_every_label(table):
+    assert table.columns[0] == MINE
+    assert set(table.columns) == {*LABELS, "labels", "problem"}
+    assert table[list(LABELS)].to_numpy().min() >= 0
+    assert table[list(LABELS)].to_numpy().max() <= 1
+
+
+def test_rows_follow_their_pictures_under_other_names_in_other_folders(chips, table, tmp_path):
+    names = list(table.index[:5])
+    others = ["b/z.jpg", "a.JPEG", "b/a.jpg", "c/d/e.jpg", "0.jpg"]
+    for name, other in zip(names, others, strict=True):
+        (tmp_path / "in" / other).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(chips / "train-jpg" / name, tmp_path / "in" / other)
+    label_folder(tmp_path / "in", tmp_path / "out.parquet")
+    moved = pd.read_parquet(tmp_path / "out.parquet").set_index("file")
+    assert list(moved.index) == sorted(others, key=lambda name: name.split("/"))
+    for name, other in zip(names, others, strict=True):
+        expected = table.loc[name, list(LABELS)].astype(float)
+        np.testing.assert_allclose(
+            moved.loc[other, list(LABELS)].astype(float), expected, atol=1e-4
+        )
+
+
+def test_format_of_kaggle_lists_the_same_labels(chips, table, tmp_path):
+    label_folder(chips / "train-jpg", tmp_path / "kaggle.csv", kaggle=True)
+    tags = pd.read_csv(tmp_path / "kaggle.csv", index_col="image_name")["tags"]
+    assert [tags[name.removesuffix(".jpg")] for name in table.index] == list(table["labels"])
+
+
+def test_picture_that_cannot_be_read_stands_in_the_table_with_its_reason(chips, tmp_path):
     folder = tmp_path / "chips"
     folder.mkdir()
     whole = next((chips / "train-jpg").glob("*.jpg"))
@@ -60,16 +92,21 @@ def test_chip_that_cannot_be_read_is_reported_and_left_out(chips, tmp_path):
     (folder / "cut.jpg").write_bytes(whole.read_bytes()[:900])
     (folder / "._whole.jpg").write_bytes(b"\0\5\26\7")
     (folder / "notes.txt").write_text("mine")
-    (line,) = label_folder(folder, tmp_path / "labels.csv")
+    done = label_folder(folder, tmp_path / "labels.csv")
+    (line,) = done.left_out
     assert "cut.jpg" in line
-    assert list(pd.read_csv(tmp_path / "labels.csv")["image_name"]) == ["whole"]
+    rows = pd.read_csv(tmp_path / "labels.csv", index_col="file", keep_default_na=False)
+    assert list(rows.index) == ["cut.jpg", "whole.jpg"]
+    assert rows.loc["cut.jpg", MINE] == ""
+    assert "cannot be decoded" in rows.loc["cut.jpg", "problem"]
+    assert rows.loc["whole.jpg", "problem"] == ""
 
 
-def test_folder_without_chips_is_refused_and_nothing_is_written(tmp_path):
-    with pytest.raises(DataError, match="no chips"):
+def test_folder_without_pictures_is_refused_and_nothing_is_written(tmp_path):
+    with pytest.raises(DataError, match="no pictures"):
         label_folder(tmp_path, tmp_path / "labels.csv")
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"bad\.jpg.*none of 1 chips"):
+    with pytest.raises(DataError, match=r"bad\.jpg.*none of 1 pictures"):
         label_folder(tmp_path, tmp_path / "labels.csv")
     assert not (tmp_path / "labels.csv").exists()
 
@@ -93,32 +130,74 @@ def test_table_that_exists_is_kept_unless_told_otherwise(chips, tmp_path):
     with pytest.raises(DataError, match=r"train_v2\.csv: exists and is kept; .*--replace"):
         label_folder(folder, table)
     assert table.read_text() == before
-    assert label_folder(folder, table, replace=True) == []
-    assert list(pd.read_csv(table)["image_name"]) == ["a"]
+    assert label_folder(folder, table, replace=True).labelled == 1
+    assert list(pd.read_csv(table)["file"]) == ["a.jpeg"]
 
 
-def test_two_files_of_one_chip_give_one_row_and_a_line(chips, tmp_path):
+def test_kaggle_cannot_tell_two_pictures_of_one_name_apart(chips, tmp_path):
     folder = tmp_path / "chips"
     folder.mkdir()
     for name in ("a.jpg", "a.png"):
         shutil.copy(next((chips / "train-jpg").glob("*.jpg")), folder / name)
-    assert label_folder(folder, tmp_path / "labels.csv") == [
-        "chips/a.png: another file has the name of the chip"
-    ]
-    assert len(pd.read_csv(tmp_path / "labels.csv")) == 1
+    with pytest.raises(DataError, match=r"a\.png: .*a\.jpg has the same name"):
+        label_folder(folder, tmp_path / "labels.csv", kaggle=True)
+    assert label_folder(folder, tmp_path / "labels.csv").labelled == 2
+
+
+@pytest.fixture
+def gradient():
+    """Give a picture whose red counts its columns and whose green counts its rows."""
+    rows, columns = np.mgrid[:90, :120]
+    return np.stack([columns, rows, np.zeros_like(rows)], axis=-1).astype(np.uint8)
+
+
+def test_picture_of_the_chips_size_is_not_changed(gradient):
+    for distance in (None, 10.0):
+        (chip,), resized = cut_chips(Picture(gradient[:48, :48], distance), 48, 10.0)
+        np.testing.assert_array_equal(chip, gradient[:48, :48])
+        assert not resized
+
+
+def test_picture_without_a_ground_distance_becomes_one_chip(gradient):
+    (chip,), resized = cut_chips(Picture(gradient, None), 48, 10.0)
+    assert chip.shape == (48, 48, 3)
+    assert resized
+
+
+@pytest.mark.parametrize("distance", [10.0, 5.0, 20.0])
+def test_chips_of_a_known_ground_distance_cover_the_picture(gradient, distance):
+    chips, resized = cut_chips(Picture(gradient, distance), 48, 10.0)
+    assert not resized
+    assert all(chip.shape == (48, 48, 3) for chip in chips)
+    scale = distance / 10
+    per_pixel = np.median(np.diff(chips[0][0, :, 0].astype(int)))
+    assert per_pixel == max(1, round(1 / scale)) if scale <= 1 else per_pixel <= 1
+    seen = np.concatenate([chip[..., 0].ravel() for chip in chips])
+    assert seen.min() <= 1 / scale
+    assert seen.max() >= gradient[..., 0].max() - 1 / scale
+
+
+def test_small_picture_is_continued_by_its_mirror_image(gradient):
+    (chip,), _ = cut_chips(Picture(gradient[:24, :30], 10.0), 48, 10.0)
+    np.testing.assert_array_equal(chip[:24, :30], gradient[:24, :30])
+    np.testing.assert_array_equal(chip[24:, :30], gradient[:24, :30][::-1])
 
 
 @pytest.fixture
 def never_loaded(monkeypatch):
     """Fail if a network is loaded: the mistake must be found before."""
     monkeypatch.setattr(
-        planet_lib.evaluation.label_folder, "load_model", lambda _: pytest.fail("loaded")
+        planet_lib.evaluation.label_folder, "load_network", lambda _: pytest.fail("loaded")
     )
 
 
 @pytest.mark.parametrize(
     ("table", "reason"),
-    [("none/labels.csv", "none: no such folder; make it first"), (".", "a folder; give the name")],
+    [
+        ("none/labels.csv", "none: no such folder; make it first"),
+        (".", "a folder; give the name"),
+        ("labels.xlsx", "its ending is none of .csv, .parquet"),
+    ],
 )
 def test_table_that_cannot_be_written_is_refused_at_once(
     chips, tmp_path, never_loaded, table, reason
@@ -127,11 +206,9 @@ def test_table_that_cannot_be_written_is_refused_at_once(
         label_folder(chips / "train-jpg", tmp_path / table)
 
 
-def test_chips_one_folder_deeper_are_pointed_out(chips, tmp_path, never_loaded):
-    with pytest.raises(DataError, match=r"no chips in it; give .*train-jpg, which has some"):
-        label_folder(chips, tmp_path / "labels.csv")
-    with pytest.raises(DataError, match="no such folder; give a folder of chips"):
-        label_folder(chips / "none", tmp_path / "labels.csv")
+def test_folder_that_is_missing_is_named(tmp_path, never_loaded):
+    with pytest.raises(DataError, match="no such folder; give a folder of pictures"):
+        label_folder(tmp_path / "none", tmp_path / "labels.csv")
 
 
 MODELS = {

@@ -1,9 +1,11 @@
 """Figures: each draws without a warning, shows the numbers it is given and leaves chips as is."""
 
+import base64
 import io
 from functools import partial
 from itertools import pairwise
 from typing import get_args
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -375,21 +377,66 @@ def test_dark_plane_is_not_stretched():
     assert [axes.images[0].get_clim() for axes in figure.axes] == [(0, 1)] * 2
 
 
-def test_shown_figure_has_its_alternative_text(monkeypatch):
-    shown = []
-    monkeypatch.setattr(style, "display", lambda *args, **kwargs: shown.append((args, kwargs)))
-    style.show_figure(mines.plot_probabilities(np.array([0.5]), 0.2), alt="one chip", caption="A.")
-    (((bundle,), options), ((caption,), _)) = shown
-    assert options["metadata"]["image/png"]["alt"] == "one chip"
-    assert bundle["text/plain"] == "one chip"
-    assert "A." in caption.data
-    with Image.open(io.BytesIO(bundle["image/png"])) as picture:
-        assert picture.width == 8 * 150
+@pytest.fixture
+def show(monkeypatch):
+    """Show a figure and return its media type, content, metadata and caption."""
+
+    def show_figure(figure: Figure) -> tuple[str, str, dict, str]:
+        shown = []
+        monkeypatch.setattr(style, "display", lambda *args, **kwargs: shown.append((args, kwargs)))
+        style.show_figure(figure, alt="one chip", caption="A.")
+        (((bundle,), options), ((caption,), _)) = shown
+        kind, content = next(iter(bundle.items()))
+        assert bundle["text/plain"] == "one chip"
+        return kind, content, options["metadata"][kind], caption
+
+    return show_figure
+
+
+@pytest.mark.parametrize("height_in", [2, 400])
+def test_photograph_is_shown_as_webp(show, height_in):
+    figure, axes = style.make_figure(height_in=height_in)
+    style.draw_chip(axes, CHIP)
+    kind, content, metadata, caption = show(figure)
+    assert (kind, metadata["alt"], caption.metadata) == (
+        "image/webp",
+        "one chip",
+        {"caption": "A."},
+    )
+    with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
+        assert picture.format == "WEBP"
+        assert picture.width == (8 * 150 if height_in == 2 else 8 * 16_383 // 400)
+
+
+@pytest.mark.parametrize(
+    "plot", [lambda: explore.plot_label_counts(COUNTS), lambda: explore.plot_cooccurrence(TRUTH)]
+)
+def test_plot_is_shown_as_the_same_vectors_each_time(show, plot):
+    kind, content, metadata, _ = show(plot())
+    assert (kind, metadata["alt"]) == ("image/svg+xml", "one chip")
+    assert ElementTree.fromstring(content).get("width").startswith("576")
+    assert show(plot())[1] == content
+
+
+def test_plot_of_very_many_marks_is_shown_as_pixels(show):
+    statistics = pd.DataFrame(RNG.random((20_000, len(COLUMNS))) + 1, columns=COLUMNS)
+    figure = explore.plot_colours(statistics, np.zeros(20_000, int))
+    kind, content, *_ = show(figure)
+    assert kind == "image/webp"
+    assert len(content) < style.VECTOR_BYTES
 
 
 def test_table_is_rounded_and_has_dashes_for_undefined_values():
     table = pd.DataFrame({"f2_gain": [-0.12345, np.nan], "support": [1234, 0]}, [MINE, "road"])
-    written = style.format_table(table, digits=2)
+    written = style.format_table(table, digits=2).written
     assert list(written.columns) == ["F2 gain", "support"]
     assert list(written.index) == ["artisanal mine", "road"]
     assert written.to_numpy().tolist() == [["−0.12", "1,234"], ["–", "0"]]
+
+
+def test_table_has_a_caption_and_its_numbers_unrounded():
+    table = pd.DataFrame({"x" * 60: [0.123456789], "y": ["z" * 60]}, [MINE])
+    bundle = style.format_table(table, caption="A < B.")._repr_mimebundle_()
+    assert "<caption>A &lt; B.</caption><thead>" in bundle["text/html"]
+    assert "z" * 60 in bundle["text/html"]
+    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(bundle["text/csv"]), index_col=0), table)

@@ -2,14 +2,16 @@
 
 import base64
 import copy
+import csv
 import io
 import os
 import re
 from pathlib import Path
 
+import browser
 import nbformat
 import pytest
-from browser import INSTALL, check_site, find_chromium, open_browser
+from browser import INSTALL, check_site, find_chromium, open_browser, take_picture
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
@@ -20,6 +22,7 @@ from planet_lib.report.contents import Page
 from planet_lib.report.pages import render_index, render_page
 
 HOSTILE = "<script>alert(1)</script>"
+COUNTED_NONE = {"support": 0, "predicted": 0, "found": 0}
 SITE = [
     Page("01_explore", "Explore", "What the chips show."),
     Page("02_dehaze", "Remove haze", "Two methods against the truth."),
@@ -52,18 +55,24 @@ def stream(name: str, text: str) -> nbformat.NotebookNode:
     return new_output("stream", name=name, text=text)
 
 
+MINIMAL = (
+    "<!doctype html><html lang=en><title>T</title><link rel=icon href='data:,'>"
+    "<header></header><main><h1>T</h1></main><footer></footer>"
+)
 PICTURE = io.BytesIO()
 Image.new("L", (8, 4), 128).save(PICTURE, "PNG")
 PNG = base64.b64encode(PICTURE.getvalue()).decode()
 TEXTS = {"report": "Mines", "data_note": "700 chips", "synthetic": True}
 FIGURE = show("image/png", PNG, alt="Four chips before and after.")
+CAPTION = show("text/markdown", "*Before, after.*", caption="Before < after.")
+NUMBERS = "method,F2\ndark channel,0.84123456789\n"
 ERROR = new_output("error", ename="DataError", evalue="no store", traceback=TRACEBACK)
 FULL = (
     new_markdown_cell("# How much haze?\n\nWith $t$ and $$J = \\frac{I - A}{\\max(t, t_0)} + A$$"),
     code("n_chips: int = 16  # chips shown\nrate: float = 1e-4", tags=["parameters"]),
     code("# Parameters\nn_chips = 4\nrate = 0.0001", tags=["injected-parameters"]),
     new_markdown_cell("## Scores\n\n| a | b |\n| - | - |\n| x | 1 |\n\n[He](https://doi.org/10.1)"),
-    code("plot(scores)\n" + "very_long_name = " * 20 + "1", FIGURE),
+    code("plot(scores)\n" + "very_long_name = " * 20 + "1", FIGURE, CAPTION),
     code("scores", show("text/html", TABLE)),
     code("plot()", show("image/svg+xml", SVG, alt="A green box.")),
     code("print(1)", stream("stdout", "loss 0.5 " * 40), stream("stderr", "a warning")),
@@ -88,7 +97,7 @@ def render(tmp_path):
 @pytest.fixture
 def results() -> dict:
     label = {"precision": 0.5, "recall": 2 / 3, "f2": 0.62, "average_precision": 0.43, "support": 3,
-             "threshold": 0.21}  # fmt: skip
+             "predicted": 4, "found": 2, "threshold": 0.21}  # fmt: skip
 
     def score_run(model: str, chips: str, f2: float) -> dict:
         return {
@@ -144,16 +153,13 @@ def render_front(tmp_path, results):
     """Render the front page and return its HTML."""
 
     def render_results(**changes) -> BeautifulSoup:
-        headline = tmp_path / "headline.svg"
-        headline.write_text(SVG)
-        values = {
-            "results": results,
-            "site": SITE,
-            "headline": headline,
-            "headline_alt": "F2 of each label.",
-        }
+        candidates = results["mines"].get("candidates", ())
+        pictures = {candidate["chip"]: PICTURE.getvalue() for candidate in candidates}
         page = tmp_path / "site" / "index.html"
+        values = {"results": results, "pictures": pictures, "site": SITE}
         render_index(page, **values | TEXTS | changes)
+        for name in ("results.json", "submission.csv"):
+            (page.parent / name).touch()
         return BeautifulSoup(page.read_text(), "html.parser")
 
     return render_results
@@ -250,6 +256,66 @@ def test_wide_tables_scroll_in_their_own_box(render):
     assert not page.select("table style, .output style")
 
 
+def read_download(link) -> bytes:
+    """Read the file that a link embeds."""
+    return base64.b64decode(link["href"].partition(";base64,")[2])
+
+
+def test_figures_and_tables_are_numbered_with_anchors(render, render_front):
+    for page in (render(*FULL), render_front()):
+        for kind in ("figure", "table"):
+            anchors = [figure["id"] for figure in page.select(f"figure[id^={kind}-]")]
+            assert anchors == [f"{kind}-{number + 1}" for number in range(len(anchors))]
+            for anchor in anchors:
+                link = page.find(id=anchor).figcaption.a
+                assert link["href"] == f"#{anchor}"
+                assert link.get_text() == anchor.replace("-", " ").capitalize() + "."
+        assert all(
+            x.find_parent("figure") for x in page.select("main img, table:not(.parameters *)")
+        )
+
+
+def test_caption_of_a_figure_stands_with_it_once(render):
+    page = render(*FULL)
+    assert page.find(id="figure-1").figcaption.get_text() == "Figure 1. Before < after."
+    assert page.get_text().count("after.") == 1
+
+
+def test_every_table_is_offered_as_csv(render, render_front):
+    for page in (render(*FULL), render_front()):
+        tables = page.select("figure.table")
+        assert tables
+        for figure in tables:
+            link = figure.select_one("a[download]")
+            assert link["download"].endswith(f"-{figure['id']}.csv")
+            rows = list(csv.reader(io.StringIO(read_download(link).decode())))
+            assert len(rows) == len(figure.find_all("tr"))
+            assert len(set(map(len, rows))) == 1
+
+
+def test_csv_of_a_table_has_its_unrounded_numbers(render):
+    output = new_output("display_data", data={"text/html": TABLE, "text/csv": NUMBERS})
+    link = render(code("scores", output)).select_one("figure.table a[download]")
+    assert read_download(link).decode() == NUMBERS
+
+
+def test_csv_of_a_table_of_text_has_plain_numbers(render):
+    cells = "<tr><th>a, b</th><td>−1,234.5</td></tr><tr><th>c</th><td>–</td></tr>"
+    link = render(code("t", show("text/html", f"<table>{cells}</table>"))).select_one(
+        "a[download$=csv]"
+    )
+    assert read_download(link).decode() == '"a, b",-1234.5\nc,\n'
+
+
+def test_every_notebook_page_offers_its_notebook_with_the_parameters_of_the_run(render):
+    link = render(*FULL).select_one("a[download='02_dehaze.ipynb']")
+    notebook = nbformat.reads(read_download(link).decode(), as_version=4)
+    nbformat.validate(notebook)
+    assert [cell.source for cell in notebook.cells] == [cell.source for cell in FULL]
+    assert notebook.cells[2].metadata.tags == ["injected-parameters"]
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
 def test_repeated_headings_have_anchors_of_their_own(render):
     entries = render(*FULL).select(".side .contents a")
     assert [entry["href"] for entry in entries] == ["#scores", "#scores-2", "#limits"]
@@ -311,7 +377,7 @@ def test_hostile_names_are_text(render, render_front, results, tmp_path):
     results["provenance"] |= {"host": HOSTILE, "config": {HOSTILE: HOSTILE}}
     results["runs"]["cnn-raw"]["model"] = HOSTILE
     page = render(code(f"'{HOSTILE}'", stream("stdout", HOSTILE)), **texts)
-    front = render_front(headline_alt=f'"{HOSTILE}', **texts)
+    front = render_front(**texts)
     for soup in (page, front):
         assert len(soup.find_all("script")) == 1
         assert HOSTILE in soup.get_text()
@@ -349,6 +415,33 @@ def test_front_page_lists_the_problems_of_the_data(render_front, results):
     assert "every file, row and label of the data is used as it came" in page.main.get_text()
 
 
+@pytest.mark.parametrize(("support", "weak"), [(3, True), (9, True), (10, False)])
+def test_counts_of_few_mines_are_not_emphasised(render_front, results, support, weak):
+    scores = results["runs"]["densenet-dehazed"]["labels"][MINE]
+    scores |= {"support": support, "found": support, "recall": 1.0, "average_precision": 1.0}
+    page = render_front()
+    tile = page.select_one(".tile")
+    assert tile.select_one(".value").get_text() == f"{support} of {support}"
+    assert ("weak" in tile["class"]) is weak
+    assert ("Too few to say" in tile.get_text()) is weak
+    assert not [bold for bold in page.select("strong") if bold.get_text() in ("1.000", "100%")]
+
+
+def test_change_that_is_not_settled_is_not_emphasised(render_front, results):
+    assert "weak" in render_front().select_one("#haze ~ .tiles .tile")["class"]
+    results["haze_gain"]["densenet-dehazed"]["interval"] = [0.004, 0.02]
+    assert "weak" not in render_front().select_one("#haze ~ .tiles .tile")["class"]
+
+
+def test_front_page_pictures_the_first_candidates(render_front, results):
+    candidate = results["mines"]["candidates"][0]
+    results["mines"]["candidates"] = [candidate | {"chip": f"test_{i}"} for i in range(20)]
+    page = render_front()
+    shown = [item.code.get_text() for item in page.select(".gallery li")]
+    assert shown == [f"test_{i}" for i in range(6)]
+    assert all("clear, water" in image["alt"] for image in page.select(".gallery img"))
+
+
 def test_best_run_stands_first(render_front):
     rows = [row.th.get_text(" ", strip=True) for row in render_front().select(".scores tbody tr")]
     assert rows == [
@@ -372,7 +465,7 @@ def test_question_and_comparison_follow_the_runs(render_front, results):
 
 def test_undefined_scores_are_shown_as_such(render_front, results):
     for run in results["runs"].values():
-        run["labels"][MINE] = dict.fromkeys(run["labels"][MINE]) | {"support": 0}
+        run["labels"][MINE] = dict.fromkeys(run["labels"][MINE]) | COUNTED_NONE
     page = render_front()
     assert "no test chip" in page.select_one(".tile .value").get_text()
     assert "None" not in page.get_text()
@@ -399,15 +492,6 @@ def test_missing_result_stops(render_front, results, path):
     del branch[key]
     with pytest.raises(StageError, match=f"lack a key.*{key}.*make report"):
         render_front(results=incomplete)
-
-
-def test_headline_needs_a_picture_with_words(render_front, tmp_path):
-    with pytest.raises(StageError, match="no alternative text"):
-        render_front(headline_alt=" ")
-    with pytest.raises(StageError, match=r"gone\.png is missing"):
-        render_front(headline=tmp_path / "gone.png")
-    with pytest.raises(StageError, match="not 'pdf'"):
-        render_front(headline=tmp_path / "headline.pdf")
 
 
 @pytest.fixture
@@ -449,10 +533,49 @@ def test_browser_names_the_faults(tmp_path: Path):
 
 
 @pytest.mark.usefixtures("chromium")
+@pytest.mark.parametrize("largest", [1_000, 10_000_000])
+def test_browser_weighs_the_pages(render, tmp_path, monkeypatch, largest):
+    render(*FULL, site=[SITE[1]])
+    (tmp_path / "site" / "index.html").write_text(MINIMAL)
+    for limit in ("PAGE_BYTES", "REPORT_BYTES"):
+        monkeypatch.setattr(browser, limit, largest)
+    if largest == 10_000_000:
+        assert check_site(tmp_path / "site") == 2
+    else:
+        with pytest.raises(AssertionError, match=r"02_dehaze.html: .* MB, .*\n.*the report: .* MB"):
+            check_site(tmp_path / "site")
+
+
+@pytest.mark.usefixtures("chromium")
+def test_downloads_are_saved_without_a_network(render, tmp_path):
+    output = new_output("display_data", data={"text/html": TABLE, "text/csv": NUMBERS})
+    render(code("scores", output))
+    with open_browser() as opened:
+        page = opened.new_context(offline=True).new_page()
+        page.goto((tmp_path / "site" / "02_dehaze.html").as_uri())
+        saved = {}
+        for link in page.locator("a[download]").all():
+            with page.expect_download() as download:
+                link.click()
+            saved[download.value.suggested_filename] = download.value.path().read_text()
+    assert saved["02_dehaze-table-1.csv"] == NUMBERS
+    assert nbformat.reads(saved["02_dehaze.ipynb"], as_version=4).cells[0].source == "scores"
+
+
+@pytest.mark.usefixtures("chromium")
+def test_picture_shows_the_front_page(render_front, tmp_path):
+    render_front(site=[])
+    take_picture(tmp_path / "site" / "index.html", tmp_path / "docs" / "front.png")
+    with Image.open(tmp_path / "docs" / "front.png") as picture:
+        assert picture.width == 1280
+        assert len(picture.getcolors(2**20)) > 10
+
+
+@pytest.mark.usefixtures("chromium")
 def test_one_button_shows_all_code(render, tmp_path):
     render(*FULL)
-    with open_browser() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+    with open_browser() as opened:
+        page = opened.new_page(viewport={"width": 1280, "height": 800})
         page.goto((tmp_path / "site" / "02_dehaze.html").as_uri())
         folded = page.locator("details.code:not([open])")
         assert folded.count() == 4

@@ -64,7 +64,7 @@ def plot_maps(chip: np.ndarray, maps: Mapping[str, np.ndarray], *, cells: int) -
         plane = plane.astype(np.float32)
         low, high = plane.min(), np.quantile(plane, 0.99)
         plane = ((plane - low) / max(high - low, 1e-6)).clip(0, 1)
-        draw_chip(upper, plane, textwrap.fill(name, 14))
+        draw_chip(upper, plane, name.replace(", ", "\n"))
         draw_chip(lower, cv2.resize(plane, (cells, cells), interpolation=cv2.INTER_AREA))
     return figure
 
@@ -84,6 +84,7 @@ def plot_neighbours(rows: Sequence[Sequence[tuple[str, np.ndarray]]]) -> Figure:
     for line, cells in zip(axes, rows, strict=True):
         for cell, (text, picture) in zip(line, cells, strict=True):
             draw_chip(cell, picture)
+            cell.set_anchor("N")  # spare room goes to the text below
             wrapped = "\n".join(textwrap.fill(part, 26) for part in text.splitlines())
             cell.text(0, -0.03, wrapped, transform=cell.transAxes, fontsize=7.5, va="top")
     return figure

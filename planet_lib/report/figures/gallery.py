@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from planet_lib.report.figures.style import WIDTH_IN, draw_chip, make_figure
 
-LINE_IN = 0.155
-CHARACTERS_PER_IN = 14.5
+LINE_IN = 0.14
+CHARACTERS_PER_IN = 16.5
 
 
 class Card(NamedTuple):
@@ -41,11 +41,12 @@ def plot_gallery(cards: Sequence[Card], *, columns: int = 4) -> Figure:
         for card in cards
     ]
     lines = max(text.count("\n") + 1 for text in texts)
-    height_in = 0.35 + width_in / len(cards[0].pictures) + LINE_IN * lines
+    height_in = 0.4 + width_in / len(cards[0].pictures) + LINE_IN * lines
     rows = -(-len(cards) // columns)
     figure, axes = make_figure(rows, columns, height_in=rows * height_in, squeeze=False)
     for cell in axes.flat:
         cell.set_axis_off()
+        cell.set_anchor("N")  # spare room goes to the text below
     for cell, card, text in zip(axes.flat, cards, texts, strict=False):
         draw_chip(cell, _join_pictures(card.pictures))
         cell.set_title(card.title, fontsize=9, fontweight="bold", loc="left")

@@ -1,6 +1,9 @@
-"""Style of all figures and tables, and the display of a figure with its caption."""
+"""Style of all figures and tables, and their display with a caption."""
 
+import base64
+import html
 import io
+from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
@@ -13,6 +16,11 @@ from matplotlib.ticker import LogLocator, NullLocator
 from planet_lib.report.contents import name_label
 
 WIDTH_IN = 8.0
+DPI = 150
+PHOTOGRAPH_PX = 32  # smaller images in a figure are matrices, not photographs
+VECTOR_BYTES = 300_000  # a plot of so many marks that it is larger is published as pixels
+WEBP_PX = 16_383  # the longest side that the format allows
+WEBP_QUALITY = 85
 INK = "#22302a"
 MUTED = "#7b8780"
 FOREST = "#1b7f5c"
@@ -29,7 +37,8 @@ sns.set_theme(
     style="ticks",
     rc={
         "figure.dpi": 72,
-        "savefig.dpi": 150,
+        "savefig.dpi": DPI,
+        "svg.hashsalt": "planet",  # the same figure gives the same file
         "axes.edgecolor": MUTED,
         "axes.labelcolor": INK,
         "axes.spines.right": False,
@@ -48,12 +57,40 @@ sns.set_theme(
 )
 
 
-def format_table(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
-    """Format a table for the reader: rounded numbers, dashes for NaN, labels in plain words."""
+@dataclass(frozen=True)
+class Table:
+    """A table as it is displayed in a notebook, with a caption, and its numbers as CSV."""
+
+    written: pd.DataFrame
+    values: pd.DataFrame
+    caption: str
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        with pd.option_context("display.max_colwidth", None):
+            table = self.written.to_html()
+        return {
+            "text/html": table.replace("<thead>", f"{caption}<thead>", 1),
+            "text/csv": self.values.to_csv(),
+            "text/plain": f"{self.caption}\n{self.written}",
+        }
+
+
+def format_table(table: pd.DataFrame, *, caption: str = "", digits: int = 3) -> Table:
+    """Format a table for the reader: rounded numbers, dashes for NaN, labels in plain words.
+
+    Parameters
+    ----------
+    table : DataFrame
+    caption : str
+        What the table shows, in plain text.
+    digits : int
+        After the decimal point; the CSV that a page offers has them all.
+    """
     written = table.map(lambda value: _write_value(value, digits))
     written.columns = [str(name).replace("_", " ").replace("f2", "F2") for name in table.columns]
     written.index = [name_label(str(name)) for name in table.index]
-    return written
+    return Table(written, table, caption)
 
 
 def make_figure(rows: int = 1, columns: int = 1, *, height_in: float, **options) -> tuple:
@@ -79,15 +116,40 @@ def label_plainly(axis: mpl.axis.Axis) -> None:
 
 
 def show_figure(figure: Figure, *, alt: str, caption: str) -> None:
-    """Display a figure with its alternative text and its caption."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    """Display a figure with its alternative text and its caption, both in plain text."""
+    kind, content = encode_figure(figure)
     display(
-        {"image/png": buffer.getvalue(), "text/plain": alt},
-        metadata={"image/png": {"alt": alt, "width": int(WIDTH_IN * 96)}},
+        {kind: content, "text/plain": alt},
+        metadata={kind: {"alt": alt, "width": int(WIDTH_IN * 96)}},
         raw=True,
     )
-    display(Markdown(f"*{caption}*"))
+    display(Markdown(f"*{caption}*", metadata={"caption": caption}))
+
+
+def encode_figure(figure: Figure) -> tuple[str, str]:
+    """Encode a figure for a page: plots as vectors, figures with photographs as WebP.
+
+    Returns
+    -------
+    media_type : str
+        ``image/svg+xml`` or ``image/webp``.
+    content : str
+        The SVG, or the WebP in base64.
+    """
+    buffer = io.BytesIO()
+    if not _has_photographs(figure):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        if buffer.tell() <= VECTOR_BYTES:
+            return "image/svg+xml", buffer.getvalue().decode()
+        buffer = io.BytesIO()
+    dpi = min(DPI, WEBP_PX / max(figure.get_size_inches()))
+    figure.savefig(buffer, format="webp", dpi=dpi, pil_kwargs={"quality": WEBP_QUALITY})
+    return "image/webp", base64.b64encode(buffer.getvalue()).decode()
+
+
+def _has_photographs(figure: Figure) -> bool:
+    images = [image.get_array() for axes in figure.axes for image in axes.images]
+    return any(min(image.shape[:2]) >= PHOTOGRAPH_PX for image in images)
 
 
 def _write_value(value: object, digits: int) -> str:

@@ -90,10 +90,10 @@ def plot_network(summary: pd.DataFrame) -> Figure:
         layers = f"{row.layers} layer{'s' if row.layers > 1 else ''}, " if row.layers else ""
         weights = f"{layers}{row.parameters:,} weights" if row.parameters else ""
         axes.text(0.56, height, f"{side}{row.maps}", va="center", fontsize=9.5)
-        axes.text(0.86, height, weights, va="center", fontsize=9.5, color=INK)
+        axes.text(0.93, height, weights, va="center", fontsize=9.5, color=INK)
     axes.set_yticks(heights, [name_label(stage) for stage in summary.index])
     axes.set_ylim(len(summary) - 0.5, -0.5)
-    axes.set_xlim(-0.52, 1.45)
+    axes.set_xlim(-0.52, 1.5)
     axes.xaxis.set_visible(False)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)

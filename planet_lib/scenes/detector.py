@@ -1,0 +1,168 @@
+"""A network that finds mines, with all that its card says about its use on scenes."""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from planet_lib.data.labels import MINE
+from planet_lib.errors import ConfigError, DataError, suggest
+from planet_lib.networks.card import CARD, read_card
+from planet_lib.networks.files import load_network
+from planet_lib.networks.locate import MODEL, SHIPPED, list_shipped
+from planet_lib.networks.predict import PREDICTION_BATCH
+from planet_lib.scenes.grid import CELLS
+
+FLAT = 0.5  # threshold where the card has none
+BRIGHTNESS = (20.0, 200.0)  # mean levels of 700 real chips of the competition: 25 to 192
+COARSEST = 2.0  # a scene this many times coarser than a detector's chips is not searched unasked
+
+
+@dataclass(frozen=True, eq=False)
+class Detector:
+    """A network that finds mines in chips.
+
+    Attributes
+    ----------
+    network : keras.Model
+    name, version : str
+        The folder, and a digest of the weights.
+    labels : tuple of str
+        Its outputs in order.
+    chip_px : int
+        Side of the ground that a chip shows, in pixels of `ground_distance_m`.
+    image_px : int
+        Side of the network's input.
+    ground_distance_m : float
+    pictures : tuple of str
+        ``raw``, ``dehazed`` or both, as the network takes them.
+    haze : dict or None
+        ``method`` and ``clahe`` of the haze removal.
+    thresholds : dict of str to float
+        For each label.
+    isolated_threshold : float
+        Of the mine, far from other finds.
+    brightness : tuple of float
+        Lowest and highest mean level of a chip for which the network was made.
+    """
+
+    network: keras.Model
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    chip_px: int
+    image_px: int
+    ground_distance_m: float
+    pictures: tuple[str, ...]
+    haze: dict | None
+    thresholds: dict[str, float]
+    isolated_threshold: float
+    brightness: tuple[float, float]
+
+    def predict(self, chips: np.ndarray) -> np.ndarray:
+        """Predict every label of chips.
+
+        Parameters
+        ----------
+        chips : ndarray of shape (N, image_px, image_px, C), uint8
+
+        Returns
+        -------
+        ndarray of shape (N, L), float32
+            Probabilities in the order of `labels`.
+        """
+        outputs = self.network.predict(chips, batch_size=PREDICTION_BATCH, verbose=0)
+        if isinstance(outputs, dict):
+            heads = [outputs[name] for name in ("weather", "land") if name in outputs]
+            outputs = np.hstack(heads or list(outputs.values()))
+        return outputs
+
+
+def find_shipped() -> dict[str, Path]:
+    """Find the detectors that come with the package: their names and folders."""
+    return {name: SHIPPED / name for name in list_shipped()}
+
+
+def choose_detector(model: str | None, ground_distance_m: float) -> Path:
+    """Choose a detector by its name or folder, or the shipped one that fits a scene.
+
+    Raises
+    ------
+    ConfigError
+        There is no such detector.
+    DataError
+        No shipped one fits.
+    """
+    shipped = find_shipped()
+    if model is not None:
+        folder = shipped.get(model, Path(model))
+        if not (folder / CARD).is_file():
+            raise ConfigError(
+                f"model {model}: no folder with {CARD}; {suggest(model, shipped)}, or give "
+                "runs/<name>/models/<network>-<input>"
+            )
+        return folder
+    distances = {name: read_ground_distance(folder) for name, folder in shipped.items()}
+    nearest = min(distances, key=lambda name: abs(math.log(distances[name] / ground_distance_m)))
+    if ground_distance_m > COARSEST * distances[nearest]:
+        known = ", ".join(f"{name} {distance:g} m" for name, distance in distances.items())
+        raise DataError(
+            f"{ground_distance_m:.3g} m a pixel; too coarse for the detectors that come with the "
+            f"package ({known}); use a finer scene, or choose one with --model"
+        )
+    return shipped[nearest]
+
+
+def load_detector(folder: Path) -> Detector:
+    """Load a network and its card.
+
+    A card without ``ground_distance_m`` and ``chip_px`` is that of a network for the competition's
+    chips: 256 px of 3 m.
+
+    Raises
+    ------
+    DataError
+        The network is damaged, finds no mines, or differs from its card.
+    StageError
+        The card is missing or damaged.
+    """
+    card = read_card(folder)
+    labels = tuple(card["labels"])
+    if MINE not in labels:
+        raise DataError(f"{folder / CARD}: the labels do not include {MINE}")
+    network = load_network(folder / MODEL)
+    shapes = network.output.values() if isinstance(network.output, dict) else [network.output]
+    outputs = sum(output.shape[-1] for output in shapes)
+    channels = 3 * len(card["input"]["pictures"])
+    if outputs != len(labels) or network.input_shape[-1] != channels:
+        raise DataError(
+            f"{folder / MODEL}: {outputs} outputs and {network.input_shape[-1]} channels; its card "
+            f"says {len(labels)} and {channels}"
+        )
+    thresholds = {label: card["thresholds"].get("flat", FLAT) for label in labels}
+    thresholds |= card["thresholds"].get("tuned", {})
+    chip_px = card["chip_px"]
+    if chip_px % CELLS:
+        raise DataError(f"{folder / CARD}: chip_px is {chip_px}; allowed: multiples of {CELLS}")
+    return Detector(
+        network=network,
+        name=next((name for name, path in find_shipped().items() if path == folder), folder.name),
+        version=hashlib.sha256((folder / MODEL).read_bytes()).hexdigest()[:12],
+        labels=labels,
+        chip_px=chip_px,
+        image_px=card["input"]["image_px"],
+        ground_distance_m=float(card["ground_distance_m"]),
+        pictures=tuple(card["input"]["pictures"]),
+        haze=card["haze"],
+        thresholds=thresholds,
+        isolated_threshold=card["thresholds"].get("isolated", (1 + thresholds[MINE]) / 2),
+        brightness=tuple(card.get("brightness", BRIGHTNESS)),
+    )
+
+
+def read_ground_distance(folder: Path) -> float:
+    """Read the ground distance of a network's chips in metres from its card."""
+    return float(read_card(folder)["ground_distance_m"])

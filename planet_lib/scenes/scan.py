@@ -1,0 +1,120 @@
+"""Predict every tile of a scene, band by band; what is done stays done after an interruption."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from planet_lib.errors import StageError
+from planet_lib.files import replace_file
+from planet_lib.haze import find_method
+from planet_lib.scenes.detector import Detector
+from planet_lib.scenes.grid import CELLS, Grid
+from planet_lib.scenes.read import Scene
+from planet_lib.scenes.tiles import ASSESSED, Band
+
+
+def scan_scene(scene: Scene, detector: Detector, folder: Path) -> None:
+    """Predict the tiles of a scene and keep each band in a file.
+
+    While one band is predicted, the next one is read.
+
+    Parameters
+    ----------
+    scene : Scene
+    detector : Detector
+    folder : Path
+        Files of bands that are there already are kept.
+    """
+    grid, airlight = scene.grid, estimate_airlight(scene, detector)
+    bands = list(enumerate(grid.bands()))
+    todo = [(number, rows) for number, rows in bands if not _name(folder, number).exists()]
+    tiles = len(grid.tile_columns)
+    done = sum(len(rows) for _, rows in bands) - sum(len(rows) for _, rows in todo)
+    with (
+        scene.open() as reader,
+        tqdm(total=len(grid.tile_rows) * tiles, initial=done * tiles, unit="tile",
+             desc=scene.source.name, mininterval=1) as bar,
+    ):  # fmt: skip
+
+        def read(rows: range) -> Band:
+            return Band(reader, detector, rows, airlight)
+
+        for (number, _), band in zip(todo, _read_ahead(read, todo), strict=True):
+            probabilities = np.full((*band.classes.shape, len(detector.labels)), np.nan, np.float32)
+            for places, chips in band.batches():
+                probabilities[tuple(places.T)] = detector.predict(chips)
+                bar.update(len(places))
+            bar.update(int((band.classes != ASSESSED).sum()))
+            with replace_file(_name(folder, number)) as partial, partial.open("wb") as file:
+                np.savez(file, probabilities=probabilities, cells=band.cells, classes=band.classes)
+
+
+def estimate_airlight(scene: Scene, detector: Detector) -> np.ndarray | float | None:
+    """Estimate the airlight of the whole scene from its overview; None if no haze is removed."""
+    if "dehazed" not in detector.pictures:
+        return None
+    return estimate_scene_airlight(scene, detector.haze["method"])
+
+
+def estimate_scene_airlight(scene: Scene, method: str) -> np.ndarray | float:
+    """Estimate the airlight of the whole scene from its overview, for a haze removal method."""
+    levels = scene.overview.copy()
+    levels[~scene.overview_valid] = np.median(levels[scene.overview_valid], axis=0)
+    return find_method(method).estimate_airlight(levels)
+
+
+def load_scan(grid: Grid, folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Load the bands of a finished scan.
+
+    Returns
+    -------
+    probabilities : ndarray of shape (R, T, L), float32
+        Of each tile; NaN where it was not assessed.
+    classes : ndarray of shape (R, T), uint8
+    cells : ndarray of shape (3, M, N), uint8
+        As from `planet_lib.scenes.tiles.measure_cells`.
+
+    Raises
+    ------
+    StageError
+        A band is missing or damaged.
+    """
+    step = grid.stride_px // grid.cell_px
+    shape = (len(grid.tile_rows), len(grid.tile_columns))
+    cells = np.zeros((3, *((tiles - 1) * step + CELLS for tiles in shape)), np.uint8)
+    probabilities, classes = None, np.zeros(shape, np.uint8)
+    row = 0
+    for number, rows in enumerate(grid.bands()):
+        path = _name(folder, number)
+        try:
+            with np.load(path) as band:
+                part = band["probabilities"]
+                if probabilities is None:
+                    probabilities = np.empty((*shape, part.shape[-1]), np.float32)
+                probabilities[row : row + len(rows)] = part
+                classes[row : row + len(rows)] = band["classes"]
+                measured = band["cells"]
+                cells[:, row * step : row * step + measured.shape[1]] = measured
+        except (OSError, ValueError, KeyError) as error:
+            raise StageError(f"{path}: damaged ({error}); delete it and run again") from None
+        row += len(rows)
+    return probabilities, classes, cells
+
+
+def _name(folder: Path, number: int) -> Path:
+    return folder / f"{number:05d}.npz"
+
+
+def _read_ahead(read, todo: list) -> Iterator[Band]:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = None
+        for _, rows in todo:
+            coming = pool.submit(read, rows)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = coming
+        if waiting is not None:
+            yield waiting.result()

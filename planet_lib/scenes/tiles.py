@@ -1,0 +1,200 @@
+"""Cut a band of a scene into tiles, as the detector's chips are made."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from planet_lib.haze import equalize_contrast, find_method, remove_haze_in_tiles
+from planet_lib.haze.boundary_constraint import BLOCK_PX
+from planet_lib.networks.batches import read_batch
+from planet_lib.scenes.detector import Detector
+from planet_lib.scenes.grid import CELLS, Grid
+from planet_lib.scenes.read import Reader
+
+LEAST_VALID = 0.25  # share of a tile's pixels within the scene
+CLOUD_LEVEL = 176  # of the darkest channel: a tenth above overcast, see haze.boundary_constraint
+LARGEST_CLOUD = 0.5  # share of a tile or cell
+BATCH_BYTES = 2**25
+NO_DATA, CLOUD, DOMAIN = 1, 2, 3
+ASSESSED = 4
+
+
+class Band:
+    """Some rows of tiles, with the statistics of their cells.
+
+    Parameters
+    ----------
+    reader : Reader
+    detector : Detector
+    tile_rows : range
+        First rows of the tiles.
+    airlight : ndarray of shape (3,) or float or None
+        Of the whole scene; None where no haze is removed.
+
+    Attributes
+    ----------
+    cells : ndarray of shape (3, M, N), uint8
+        Of each cell, as 0 to 255: the share of valid pixels, the share of clouds among these, and
+        their mean level.
+    classes : ndarray of shape (R, T), uint8
+        Of each tile: `ASSESSED`, or why it is not.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        detector: Detector,
+        tile_rows: range,
+        airlight: np.ndarray | float | None,
+    ) -> None:
+        grid = reader.scene.grid
+        self.grid, self.detector, self.tile_rows = grid, detector, tile_rows
+        rows = range(tile_rows[0], tile_rows[-1] + grid.chip_px)
+        levels, self.valid = _read(reader, rows, detector, airlight)
+        self.pictures = [levels[name] for name in detector.pictures]
+        self.cells = measure_cells(levels["raw"], self.valid, grid.cell_px)
+        self.classes = classify_tiles(self.cells, grid, tile_rows, detector.brightness)
+
+    def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the places of tiles (N, 2) in `classes`, and the chips for the network."""
+        places = np.argwhere(self.classes == ASSESSED)
+        image_px = self.detector.image_px
+        size = max(BATCH_BYTES // (3 * len(self.pictures) * image_px**2), 1)
+        for start in range(0, len(places), size):
+            part = places[start : start + size]
+            yield part, read_batch(self, part, image_px)
+
+    def __getitem__(self, place: np.ndarray) -> np.ndarray:
+        """Cut one tile: its pictures stacked, shape (chip_px, chip_px, C), without holes."""
+        top, left = place * self.grid.stride_px
+        cut = np.s_[top : top + self.grid.chip_px, left : left + self.grid.chip_px]
+        valid = self.valid[cut]
+        chips = [picture[cut] for picture in self.pictures]
+        if not valid.all():
+            chips = [fill_holes(chip, valid) for chip in chips]
+        if self.detector.haze and self.detector.haze["clahe"]:
+            chips = [
+                equalize_contrast(chip) if name == "dehazed" else chip
+                for chip, name in zip(chips, self.detector.pictures, strict=True)
+            ]
+        return chips[0] if len(chips) == 1 else np.concatenate(chips, axis=-1)
+
+
+def _read(
+    reader: Reader, rows: range, detector: Detector, airlight: np.ndarray | float | None
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Read rows as levels without and, if the detector needs it, with haze removed."""
+    canvas, columns = reader.scene.grid.canvas
+    skipped = reader.scene.grid.tile_columns[0] - columns.start
+    if airlight is None:
+        levels, valid = reader.read(rows)
+        return {"raw": levels[:, skipped:]}, valid[:, skipped:]
+    method = detector.haze["method"]
+    reach = find_method(method).reach_px
+    # Blocks of the haze removal lie at absolute places, so that they do not depend on the extent.
+    start = max((rows.start - reach) // BLOCK_PX * BLOCK_PX, canvas.start)
+    wide = range(start, min(rows.stop + reach, canvas.stop))
+    levels, valid = reader.read(wide)
+    levels[~valid] = np.rint(airlight)  # haze removal sees a cloud there and leaves it out
+    dehazed = remove_haze_in_tiles(levels, method=method, airlight=airlight)
+    kept = np.s_[rows.start - start : rows.stop - start, skipped:]
+    return {"raw": levels[kept], "dehazed": dehazed[kept]}, valid[kept]
+
+
+def fill_holes(chip: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Fill the pixels without data with the chip's mirror images, and what is left with its mean.
+
+    Parameters
+    ----------
+    chip : ndarray of shape (S, S, 3), uint8
+    valid : ndarray of shape (S, S), bool
+        At least one is true.
+
+    Returns
+    -------
+    ndarray of shape (S, S, 3), uint8
+    """
+    filled, known = chip.copy(), valid.copy()
+    for axes in (0, 1, (0, 1)):
+        mirrored = np.flip(valid, axes) & ~known
+        filled[mirrored] = np.flip(chip, axes)[mirrored]
+        known |= mirrored
+    filled[~known] = np.rint(chip[valid].mean(axis=0))
+    return filled
+
+
+def measure_cells(levels: np.ndarray, valid: np.ndarray, cell_px: int) -> np.ndarray:
+    """Measure the share of valid pixels, of clouds among them, and the mean level of each cell.
+
+    Parameters
+    ----------
+    levels : ndarray of shape (H, W, 3), uint8
+        RGB; H and W are multiples of `cell_px`.
+    valid : ndarray of shape (H, W), bool
+    cell_px : int
+
+    Returns
+    -------
+    ndarray of shape (3, H / cell_px, W / cell_px), uint8
+    """
+    size = (valid.shape[1] // cell_px, valid.shape[0] // cell_px)
+    mask = valid.astype(np.uint8)
+    cloud = (levels.min(axis=2) >= CLOUD_LEVEL).view(np.uint8) & mask
+    gray = cv2.cvtColor(np.ascontiguousarray(levels), cv2.COLOR_RGB2GRAY) * mask
+    seen, cloudy, level = (
+        cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        for plane in (mask, cloud, gray)
+    )
+    parts = np.maximum(seen, 1e-6)
+    shares = [np.ceil(255 * seen - 1e-3), np.rint(255 * cloudy / parts), np.rint(level / parts)]
+    return np.stack(shares).clip(0, 255).astype(np.uint8)
+
+
+def classify_tiles(
+    cells: np.ndarray, grid: Grid, tile_rows: range, brightness: tuple[float, float]
+) -> np.ndarray:
+    """Tell which tiles a detector can assess.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (3, M, N), uint8
+        As from `measure_cells`, those of the tiles.
+    grid : Grid
+    tile_rows : range
+    brightness : tuple of float
+        Lowest and highest mean level of a tile.
+
+    Returns
+    -------
+    ndarray of shape (R, T), uint8
+        `ASSESSED`, `NO_DATA`, `CLOUD` or `DOMAIN`.
+    """
+    valid, cloud, level = cells.astype(np.float32)
+    within = np.outer(
+        _count_within(tile_rows, grid.rows, grid.chip_px),
+        _count_within(grid.tile_columns, grid.columns, grid.chip_px),
+    )
+    step = grid.stride_px // grid.cell_px
+    seen = sum_tiles(valid, step)
+    share = seen / 255 * grid.cell_px**2 / within
+    cloudy = sum_tiles(valid * cloud, step) / np.maximum(seen, 1) / 255
+    bright = sum_tiles(valid * level, step) / np.maximum(seen, 1)
+    dark, light = brightness
+    return np.select(
+        [share < LEAST_VALID, cloudy > LARGEST_CLOUD, (bright < dark) | (bright > light)],
+        [NO_DATA, CLOUD, DOMAIN],
+        ASSESSED,
+    ).astype(np.uint8)
+
+
+def sum_tiles(cells: np.ndarray, step: int) -> np.ndarray:
+    """Sum cells (M, N) over each tile; tiles start every `step` cells."""
+    windows = np.lib.stride_tricks.sliding_window_view(cells, (CELLS, CELLS))
+    return windows[::step, ::step].sum(axis=(2, 3))
+
+
+def _count_within(starts: range, pixels: range, chip_px: int) -> np.ndarray:
+    """Count the pixels of the scene under each tile, along one side."""
+    first = np.array(starts)
+    return np.minimum(first + chip_px, pixels.stop) - np.maximum(first, pixels.start)

@@ -1,0 +1,152 @@
+"""Train the mine detector that comes with the package, and write it with its card."""
+
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+
+from planet_lib.data.labels import MINE
+from planet_lib.data.mining_watch import CHIP_PX, CREDIT, GROUND_DISTANCE_M, load_gallery
+from planet_lib.evaluation.detection import find_threshold
+from planet_lib.files import replace_file, write_json
+from planet_lib.networks.card import CARD
+from planet_lib.networks.files import save_model
+from planet_lib.networks.predict import predict_chips
+from planet_lib.provenance import list_versions
+from planet_lib.training.detector import (
+    EPOCHS,
+    average_networks,
+    build_detector,
+    embed_frozen,
+    fine_tune,
+    fit_head,
+)
+
+MEMBERS = ((128, 1), (192, 2))  # side of the enlarged chips in pixels, seed
+FOLDS = 5
+MEASURED = (1, 3)  # folds by place that are trained to choose the thresholds: an hour on one core
+MEASURED_PX = 128
+CLEAR = 0.6  # share of clear observations from which a composite counts as clear
+SPECIFICITY, ISOLATED_SPECIFICITY = 0.98, 0.997
+BRIGHTNESS_QUANTILES = (0.005, 0.995)
+
+
+def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
+    """Train the networks of the detector, choose its thresholds, and write both to a folder.
+
+    Takes about two hours on one core. What is finished is kept in `work`: the same call goes on.
+
+    Parameters
+    ----------
+    gallery : Path
+        A data set as `planet_lib.data.mining_watch.scan_gallery` reads it.
+    folder : Path
+        Gets ``model.keras`` and ``card.json``.
+    work : Path
+        Folder of the trained weights.
+
+    Raises
+    ------
+    ConfigError
+        The weights of ImageNet are not installed.
+    DataError
+        The gallery cannot be used.
+    """
+    catalogue, chips = load_gallery(gallery)
+    mines = catalogue["tags"].eq(MINE).to_numpy()
+    work.mkdir(parents=True, exist_ok=True)
+    members = [
+        _train(chips, mines, image_px, seed, work / f"member-{seed}-{image_px}.weights.h5")
+        for image_px, seed in MEMBERS
+    ]
+    scores, tested = predict_folds(catalogue, chips, mines, work)
+    threshold, isolated = (
+        find_threshold(mines[tested], scores, specificity)
+        for specificity in (SPECIFICITY, ISOLATED_SPECIFICITY)
+    )
+    network = average_networks(members)
+    (path,) = save_model(network, folder)
+    compress_model(path)
+    levels = np.quantile(chips.mean(axis=(1, 2, 3)), BRIGHTNESS_QUANTILES)
+    write_json(
+        folder / CARD,
+        {
+            "labels": [MINE],
+            "credit": CREDIT,
+            "thresholds": {"flat": threshold, "tuned": {MINE: threshold}, "isolated": isolated},
+            "chip_px": CHIP_PX,
+            "ground_distance_m": GROUND_DISTANCE_M,
+            "brightness": levels.tolist(),
+            "input": {
+                "mode": "raw",
+                "pictures": ["raw"],
+                "image_px": CHIP_PX,
+                "channels": 3,
+                "values": [0, 255],
+            },
+            "haze": None,
+            "training": {
+                "model": "EfficientNet-Lite 0 of ImageNet, fine-tuned",
+                "members": [{"image_px": px, "seed": seed} for px, seed in MEMBERS],
+                "epochs": EPOCHS,
+                "chips": len(chips),
+                "mines": int(mines.sum()),
+                "thresholds_from": f"{len(tested)} chips of places not seen in training",
+                "specificities": [SPECIFICITY, ISOLATED_SPECIFICITY],
+                "parameters": network.count_params(),
+                "versions": list_versions(),
+            },
+        },
+    )
+
+
+def predict_folds(
+    catalogue: pd.DataFrame, chips: np.ndarray, mines: np.ndarray, work: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predict the clear chips of the measured folds by networks that saw other places only.
+
+    Returns
+    -------
+    scores : ndarray of shape (M,), float
+    tested : ndarray of shape (M,), int
+        Their rows.
+    """
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    scores, tested = [], []
+    for fold, (train, test) in enumerate(splitter.split(mines, mines, catalogue["place"])):
+        if fold in MEASURED:
+            file = work / f"fold-{fold}-{MEASURED_PX}.weights.h5"
+            network = _train(chips[train], mines[train], MEASURED_PX, fold, file)
+            clear = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
+            predicted = predict_chips(network, chips, image_px=CHIP_PX, rows=clear)
+            scores.append(predicted[:, 0])
+            tested.append(clear)
+    return np.concatenate(scores), np.concatenate(tested)
+
+
+def compress_model(path: Path) -> None:
+    """Compress a saved network; weights in half precision take about half of their size."""
+    with (
+        replace_file(path) as partial,
+        zipfile.ZipFile(path) as stored,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed,
+    ):
+        for name in stored.namelist():
+            packed.writestr(name, stored.read(name))
+
+
+def _train(
+    chips: np.ndarray, mines: np.ndarray, image_px: int, seed: int, file: Path
+) -> keras.Model:
+    network = build_detector(image_px)
+    if file.exists():
+        network.load_weights(file)
+        return network
+    guess = fit_head(network, embed_frozen(network, chips), mines)
+    fine_tune(network, chips, mines, guess, seed=seed)
+    with replace_file(file) as partial:
+        network.save_weights(partial)
+    return network

@@ -1,0 +1,289 @@
+"""Finding mines in whole scenes: known mines, once each, wherever they lie in whatever extent."""
+
+import json
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+from made_scenes import CHIP_PX, GROUND_DISTANCE_M, MINE_PX, ORIGIN, UTM, paint_scene, write_network
+from rasterio.transform import from_origin
+from shapely.geometry import Point, box
+
+import planet_lib.scenes.scan
+from planet_lib.errors import DataError
+from planet_lib.scenes.detector import Detector
+from planet_lib.scenes.find import find_mines
+
+MINES = [(70, 60), (72, 300), (220, 72), (216, 216), (330, 330)]
+
+
+def place(row, column, origin=ORIGIN):
+    """Return the point of a pixel's centre in the scene's CRS."""
+    return Point(origin[0] + GROUND_DISTANCE_M * column, origin[1] - GROUND_DISTANCE_M * row)
+
+
+def find(path, out, network, **options):
+    return find_mines([str(path)], out, model=str(network), **options)
+
+
+@pytest.fixture
+def scene(write_scene):
+    return write_scene(paint_scene(400, 400, MINES), "scene_20200715.tif")
+
+
+@pytest.fixture
+def found(scene, network, tmp_path):
+    out = tmp_path / "out"
+    return find(scene, out, network), out
+
+
+def test_each_mine_is_found_once_at_its_place(found):
+    sites, _ = found
+    assert len(sites) == len(MINES)
+    metres = sites.to_crs(UTM).centroid
+    errors = [min(metres.distance(place(*mine))) for mine in MINES]
+    assert max(errors) < CHIP_PX * GROUND_DISTANCE_M / 4
+
+
+@pytest.mark.parametrize("stride", [12, 24, 48])
+@pytest.mark.parametrize("offset", [0, 7, 24])
+def test_mine_on_a_border_of_tiles_is_found_once(write_scene, network, tmp_path, stride, offset):
+    path = write_scene(paint_scene(200, 200, [(96 + offset, 96)], side=48))
+    assert len(find(path, tmp_path / "out", network, stride=stride)) == 1
+
+
+def test_part_of_a_scene_and_the_whole_agree(scene, network, tmp_path, write_scene):
+    with rasterio.open(scene) as file:
+        values = np.moveaxis(file.read(), 0, -1)
+    top, left = 53, 101
+    transform = from_origin(ORIGIN[0] + 10 * left, ORIGIN[1] - 10 * top, 10, 10)
+    part = write_scene(values[top : top + 250, left : left + 250], "part.tif", transform=transform)
+    find_mines([str(scene), str(part)], tmp_path / "out", model=str(network))
+    with (
+        rasterio.open(tmp_path / "out" / "part" / "probability.tif") as small,
+        rasterio.open(tmp_path / "out" / scene.stem / "probability.tif") as big,
+    ):
+        window = big.window(*small.bounds)
+        assert np.allclose(
+            [window.col_off, window.row_off], np.rint([window.col_off, window.row_off])
+        )
+        whole, cut = big.read(1, window=window), small.read(1)
+    inside = np.s_[4:-4, 4:-4]
+    assert np.nanmax(cut[inside]) > 0.5
+    np.testing.assert_allclose(cut[inside], whole[inside], atol=1e-5)
+
+
+def test_part_and_whole_agree_with_haze_removed(tmp_path, write_scene):
+    network = write_network(tmp_path / "hazy", haze=True)
+    values = paint_scene(500, 500, MINES)
+    top = 21
+    transform = from_origin(ORIGIN[0], ORIGIN[1] - 10 * top, 10, 10)
+    paths = [write_scene(values), write_scene(values[top:], "part.tif", transform=transform)]
+    find_mines([str(path) for path in paths], tmp_path / "out", model=str(network))
+    big, small = (
+        rasterio.open(tmp_path / "out" / path.stem / "probability.tif").read(1) for path in paths
+    )
+    rows = 20  # cells from the lower border that no haze at the upper one reaches
+    np.testing.assert_allclose(big[-rows:-4], small[-rows:-4], atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (10, 300), (48, 48), (30, 20), (49, 49)])
+def test_small_scene_is_assessed_as_a_whole(write_scene, network, tmp_path, shape):
+    find(write_scene(paint_scene(*shape)), tmp_path / "out", network)
+    summary = json.loads((tmp_path / "out" / "scene" / "scene.json").read_text())
+    assert summary["shares"]["assessed"] == 1
+
+
+def test_small_scene_of_a_mine_is_a_site(write_scene, network, tmp_path):
+    path = write_scene(paint_scene(20, 20, [(10, 10)]))
+    assert len(find(path, tmp_path / "out", network)) == 1
+
+
+def test_area_is_that_of_the_cells(found):
+    sites, out = found
+    with rasterio.open(out / "scene_20200715" / "probability.tif") as file:
+        above = file.read(1) >= 0.4
+    cell_ha = (CHIP_PX / 4 * GROUND_DISTANCE_M) ** 2 / 1e4
+    assert sites.area_ha.sum() == pytest.approx(above.sum() * cell_ha, rel=0.01)
+    assert (sites.area_low_ha <= sites.area_ha).all()
+    assert (sites.area_ha <= sites.area_high_ha).all()
+    mine_ha = (MINE_PX * GROUND_DISTANCE_M) ** 2 / 1e4
+    assert (sites.area_high_ha >= mine_ha).all()
+
+
+def test_no_data_and_clouds_are_classes_and_never_no_mine(write_scene, network, tmp_path):
+    values = paint_scene(400, 400, MINES)
+    values[:, 240:] = 0
+    values[288:, :192] = 230
+    find(write_scene(values, nodata=0), tmp_path / "out", network)
+    folder = tmp_path / "out" / "scene"
+    shares = json.loads((folder / "scene.json").read_text())["shares"]
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+    assert shares["no_data"] == pytest.approx(0.4, abs=0.02)
+    assert shares["cloud"] == pytest.approx(112 * 192 / 400**2, abs=0.03)
+    with (
+        rasterio.open(folder / "probability.tif") as probability,
+        rasterio.open(folder / "assessed.tif") as classes,
+    ):
+        np.testing.assert_array_equal(np.isnan(probability.read(1)), classes.read(1) != 4)
+        assert np.isnan(next(iter(probability.sample([place(350, 100).coords[0]]))))
+
+
+def test_levels_unlike_the_training_are_not_assessed(write_scene, network, tmp_path, capsys):
+    find(write_scene(paint_scene(200, 200) // 8), tmp_path / "out", network)
+    summary = json.loads((tmp_path / "out" / "scene" / "scene.json").read_text())
+    assert summary["shares"]["out_of_domain"] == 1
+    err = capsys.readouterr().err
+    assert err.index("warning: scene: mean level") < err.index("tile")
+
+
+def test_hole_in_a_tile_does_not_hide_a_mine(write_scene, network, tmp_path):
+    values = paint_scene(200, 200, [(96, 96)])
+    values[:, 104:] = 0
+    assert len(find(write_scene(values, nodata=0), tmp_path / "out", network)) == 1
+
+
+def test_isolated_site_needs_the_stricter_threshold(write_scene, network, tmp_path):
+    faint = paint_scene(200, 200, [(96, 96)], side=14)
+    sites = find(write_scene(faint), tmp_path / "out", network, threshold=0.1,
+                 isolated_threshold=0.9)  # fmt: skip
+    assert len(sites) == 0
+    sites = find(write_scene(faint), tmp_path / "out", network, threshold=0.1,
+                 isolated_threshold=0.1)  # fmt: skip
+    assert len(sites) == 1
+
+
+def test_files_can_be_opened_by_anyone(found):
+    sites, out = found
+    folder = out / "scene_20200715"
+    geojson = json.loads((out / "sites.geojson").read_text())
+    assert "crs" not in geojson
+    for feature in geojson["features"]:
+        (longitude, latitude), *_ = feature["geometry"]["coordinates"][0]
+        assert -56 < longitude < -55
+        assert -10 < latitude < -8
+        assert feature["properties"]["stroke"].startswith("#")
+    for ending in ("gpkg", "kml"):
+        assert len(gpd.read_file(out / f"sites.{ending}")) == len(sites)
+    table = pd.read_csv(out / "sites.csv")
+    assert set(table.columns) >= {
+        "id", "scene", "date", "latitude", "longitude", "area_ha", "area_low_ha", "area_high_ha",
+        "probability_mean", "probability_max", "labels", "provisional", "model", "model_version",
+    }  # fmt: skip
+    assert set(table.date) == {"2020-07-15"}
+    with rasterio.open(folder / "probability.tif") as file:
+        assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+    item = json.loads((folder / "stac-item.json").read_text())
+    assert item["properties"]["datetime"] == "2020-07-15T00:00:00Z"
+    assert all((folder / asset["href"]).exists() for asset in item["assets"].values())
+    for column in ("thumbnail", "thumbnail_haze_free"):
+        assert all((out / path).stat().st_size > 500 for path in sites[column])
+
+
+def test_scene_without_mines_has_empty_tables(write_scene, network, tmp_path):
+    assert len(find(write_scene(paint_scene(100, 100)), tmp_path / "out", network)) == 0
+    assert json.loads((tmp_path / "out" / "sites.geojson").read_text())["features"] == []
+    assert len(pd.read_csv(tmp_path / "out" / "sites.csv")) == 0
+
+
+def test_interrupted_search_goes_on(scene, network, tmp_path, monkeypatch):
+    expected = find(scene, tmp_path / "whole", network)
+    monkeypatch.setattr(planet_lib.scenes.grid, "BAND_PIXELS", 30_000)
+    predicted = []
+
+    def predict(self, chips, *, whole=Detector.predict):
+        if len(predicted) == 3:
+            raise KeyboardInterrupt
+        predicted.append(len(chips))
+        return whole(self, chips)
+
+    monkeypatch.setattr(Detector, "predict", predict)
+    with pytest.raises(KeyboardInterrupt):
+        find(scene, tmp_path / "out", network)
+    assert not (tmp_path / "out" / scene.stem).exists()
+    before = sum(predicted)
+    predicted.clear()
+    predicted.append(0)
+    monkeypatch.setattr(
+        Detector, "predict", lambda self, chips, whole=predict.__kwdefaults__["whole"]: (
+            predicted.append(len(chips)), whole(self, chips))[1],
+    )  # fmt: skip
+    sites = find(scene, tmp_path / "out", network)
+    assert before > 0
+    assert sum(predicted) + before == 17 * 17
+    pd.testing.assert_frame_equal(sites.drop(columns="geometry"), expected.drop(columns="geometry"))
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == []
+
+
+def test_finished_search_is_kept_and_other_settings_renew_it(scene, network, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    find(scene, out, network)
+    first = (out / scene.stem / "scene.json").stat().st_mtime_ns
+    find(scene, out, network)
+    assert (out / scene.stem / "scene.json").stat().st_mtime_ns == first
+    assert len(find(scene, out, network, threshold=0.99, isolated_threshold=0.999)) < len(MINES)
+
+
+def test_changed_file_is_noticed(scene, network, tmp_path, monkeypatch):
+    def change(self, chips, *, whole=Detector.predict):
+        scene.touch()
+        return whole(self, chips)
+
+    monkeypatch.setattr(planet_lib.scenes.grid, "BAND_PIXELS", 30_000)
+    monkeypatch.setattr(Detector, "predict", change)
+    with pytest.raises(DataError, match="changed while it was read"):
+        find(scene, tmp_path / "out", network)
+    assert not (tmp_path / "out" / scene.stem).exists()
+
+
+def test_sites_are_named_after_the_areas_they_touch(scene, network, tmp_path):
+    row, column = MINES[0]
+    areas = gpd.GeoDataFrame(
+        {"name": ["<script>alert(1)</script>", "Río & Selva"]},
+        geometry=[place(row, column).buffer(300), place(row, column).buffer(3000)],
+        crs=UTM,
+    )
+    areas.to_file(tmp_path / "areas.gpkg")
+    sites = find(scene, tmp_path / "out", network, boundaries=tmp_path / "areas.gpkg")
+    metres = sites.to_crs(UTM)
+    nearest = metres.distance(place(row, column)).idxmin()
+    assert sites.areas[nearest] == "<script>alert(1)</script>; Río & Selva"
+    farthest = metres.distance(place(row, column)).idxmax()
+    assert not sites.areas[farthest]
+
+
+def test_sites_are_compared_with_earlier_ones(scene, network, tmp_path, found):
+    sites, _ = found
+    metres = sites.to_crs(UTM)
+    nearest = [metres.distance(place(*mine)).idxmin() for mine in MINES]
+    small = metres.geometry[nearest[1]].centroid.buffer(150)
+    away = [place(350, 80).buffer(200), box(0, 0, 100, 100)]
+    earlier = gpd.GeoDataFrame(
+        {"name": ["known", "small", "gone", "elsewhere"]},
+        geometry=[metres.geometry[nearest[0]], small, *away],
+        crs=UTM,
+    )
+    earlier.to_crs(4326).to_file(tmp_path / "earlier.geojson")
+    out = tmp_path / "later"
+    later = find(scene, out, network, compare=tmp_path / "earlier.geojson")
+    changes = [later.change[later.to_crs(UTM).distance(place(*mine)).idxmin()] for mine in MINES]
+    assert changes == ["known", "grown", "new", "new", "new"]
+    missing = gpd.read_file(out / scene.stem / "missing.geojson")
+    assert list(missing.name) == ["gone"]
+    assert list(missing.change) == ["gone"]
+
+
+def test_other_labels_are_listed(write_scene, tmp_path):
+    network = write_network(tmp_path / "two", labels=("artisinal_mine", "bare_ground"))
+    sites = find(write_scene(paint_scene(150, 150, [(70, 70)])), tmp_path / "out", network)
+    assert list(sites.labels) == ["bare_ground"]
+
+
+def test_mines_of_a_real_canvas_are_searched(real_scenes, network, tmp_path):
+    path = real_scenes / "mines" / "mines_4.tif"
+    find(path, tmp_path / "out", network)
+    summary = json.loads((tmp_path / "out" / "mines_4" / "scene.json").read_text())
+    assert summary["shares"]["no_data"] > 0.7
+    assert summary["shares"]["assessed"] > 0.05
