@@ -31,6 +31,7 @@ def paint_chips(count: int, colour: tuple[int, int, int], seed: int) -> np.ndarr
     chips = np.empty((count, SIDE_PX, SIDE_PX, 3), int)
     chips[:] = FOREST
     chips[:, 16:32, 16:32] = colour
+    chips += rng.integers(-20, 21, (count, 6, 6, 1)).repeat(8, axis=1).repeat(8, axis=2)
     return (chips + rng.integers(-8, 9, chips.shape)).clip(1, 255).astype(np.uint8)
 
 

@@ -18,9 +18,10 @@ MIN_CORRELATION = 0.9  # of the detail
 def find_duplicates(chips: np.ndarray) -> pd.DataFrame:
     """Find the pairs of chips that show the same pixels, or nearly so after another compression.
 
-    Equal pixels always make a pair. Otherwise two chips are taken for the same picture if means
-    over squares of 32 pixels agree and their detail, at a quarter of the resolution, correlates.
-    Chips without detail, such as those of cloud, are only compared pixel by pixel.
+    Equal pixels make a pair, unless all are of one colour: such a chip shows no place. Otherwise
+    two chips are taken for the same picture if means over squares of 32 pixels agree and their
+    detail, at a quarter of the resolution, correlates. Chips without detail, such as those of
+    cloud, are only compared pixel by pixel.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def find_duplicates(chips: np.ndarray) -> pd.DataFrame:
         contrasts.append(contrast)
     first_row: dict[int, int] = {}
     equal = [(first_row.setdefault(key, row), row) for row, key in enumerate(keys)]
-    pairs = [(first, row) for first, row in equal if first != row]
+    pairs = [(first, row) for first, row in equal if first != row and contrasts[row] > 0]
     rows = [row for row in first_row.values() if contrasts[row] >= MIN_DETAIL]
     for first, second in _find_near(rows, thumbnails):
         details = (_cut_detail(chips[row]).ravel() for row in (first, second))

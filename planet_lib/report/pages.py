@@ -145,7 +145,13 @@ def render_index(
 
 
 def render_detection(
-    page: Path, *, results: Mapping[str, Any], site: Sequence[Page], report: str, data_note: str
+    page: Path,
+    *,
+    results: Mapping[str, Any],
+    pictures: Mapping[str, bytes],
+    site: Sequence[Page],
+    report: str,
+    data_note: str,
 ) -> None:
     """Write the front page of a report in which the mine alone is evaluated.
 
@@ -153,6 +159,8 @@ def render_detection(
     ----------
     page, results, site, report, data_note
         As for `render_index`.
+    pictures : mapping of str to bytes
+        WebP pictures of the chips that are taken for a mine, by name.
 
     Raises
     ------
@@ -164,6 +172,10 @@ def render_detection(
             page,
             "detection.html.j2",
             results=results,
+            gallery=[
+                chip | {"picture": embed_file(pictures[chip["chip"]], "image/webp")}
+                for chip in results["mistaken"][:CANDIDATES_PICTURED]
+            ],
             config=yaml.safe_dump(results["provenance"]["config"], sort_keys=False),
             site=site,
             report=report,

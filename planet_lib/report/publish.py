@@ -71,6 +71,7 @@ def publish_index(
         render_detection(
             report_dir / "index.html",
             results=results,
+            pictures=_picture_chips(run_dir, [chip["chip"] for chip in evaluated["mistaken"]]),
             site=site,
             report=report,
             data_note=data_note,
@@ -84,7 +85,7 @@ def publish_index(
     render_index(
         report_dir / "index.html",
         results=results,
-        pictures=_picture_candidates(run_dir, pictured),
+        pictures=_picture_chips(run_dir, pictured),
         site=site,
         report=report,
         data_note=data_note,
@@ -92,7 +93,7 @@ def publish_index(
     )
 
 
-def _picture_candidates(run_dir: Path, names: Sequence[str]) -> dict[str, bytes]:
+def _picture_chips(run_dir: Path, names: Sequence[str]) -> dict[str, bytes]:
     chips = open_store(run_dir, "raw")
     rows = pd.Index(load_catalogue(run_dir)["chip"]).get_indexer(names)
     pictures = {}

@@ -1,14 +1,21 @@
 """Reports on mines alone: which profile and data they take, and one made from a small gallery."""
 
 import json
+import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from galleries import write_gallery
 
 import planet_lib.report.build
+from planet_lib.data.labels import LABELS, MINE
 from planet_lib.data.mining_watch import CREDIT
-from planet_lib.errors import ConfigError, DataError
+from planet_lib.errors import ConfigError, DataError, StageError
 from planet_lib.report.build import make_report
+from planet_lib.report.contents import Page
+from planet_lib.report.pages import render_detection
 
 
 @pytest.fixture
@@ -66,3 +73,105 @@ def test_folder_of_that_name_is_taken_as_it_is(elsewhere):
     write_gallery(elsewhere / "mining-watch")
     settings = make(planet_lib.report.build.FETCHED)
     assert settings["data"] == str(elsewhere / "mining-watch")
+
+
+def measure(value):
+    names = ("average precision", "recall at specificity 0.95", "precision of the first 500")
+    cells = {name: {"value": value, "low": value - 0.1, "high": value + 0.1} for name in names}
+    return cells | {names[-1]: {"value": None, "low": None, "high": None}}
+
+
+RESULTS = {
+    "data": {
+        "source": "amazon",
+        "credit": CREDIT,
+        "labelled": 1000,
+        "unlabelled": 0,
+        "left_out": 0,
+        "splits": {"train": 600, "validation": 200, "test": 200},
+        "sha256": "abc",
+    },
+    "test": {"mines": 61, "others": 139},
+    "best_run": "cnn-raw",
+    "runs": {
+        "cnn-raw": {"model": "cnn", "input": "raw", "measures": measure(0.625), "seconds": 3},
+        "cnn-dehazed": {"model": "cnn", "input": "dehazed", "measures": measure(0.5), "seconds": 3},
+    },
+    "baselines": {"extra trees": {"measures": measure(0.375)}},
+    "haze_gain": {"cnn-dehazed": measure(-0.125)},
+    "examined": {"run": "cnn-raw", "specificity": 0.95},
+    "look_alikes": {
+        "river bank": {"chips": 40, "flagged": 7, "share": 0.175, "low": 0.09, "high": 0.32}
+    },
+    "mistaken": [{"chip": "v1_0001", "kind": "river bank"}],
+    "divisions": {"random": 0.71, "by place": 0.38},
+    "provenance": {
+        "commit": "c0ffee",
+        "seed": 1,
+        "host": "2 cores",
+        "seconds": 60,
+        "stages": {"store_chips": 1.5},
+        "versions": {"keras": "3"},
+        "config": {"seed": 1},
+    },
+}
+
+
+def render(folder, results):
+    page = folder / "index.html"
+    site = [Page("04_detection", "The detector", "What is found")]
+    pictures = {"v1_0001": b"webp"}
+    render_detection(
+        page, results=results, pictures=pictures, site=site, report="x", data_note="the chips"
+    )
+    return BeautifulSoup(page.read_text(), "html.parser")
+
+
+def test_front_page_of_a_detector_shows_its_operating_points(tmp_path):
+    page = render(tmp_path, RESULTS)
+    text = page.get_text(" ", strip=True)
+    for words in ("0.625", "0.525 to 0.725", "7 of 40", "river bank", "0.710", "61", CREDIT):
+        assert words in text
+    assert "\N{MINUS SIGN}0.125" in text
+    assert "unlabelled" not in text
+    assert page.find("a", href="04_detection.html")
+    assert page.find("img")["src"].startswith("data:image/webp;base64,")
+
+
+def test_value_that_is_not_defined_is_a_dash_and_not_zero(tmp_path):
+    page = render(tmp_path, RESULTS)
+    row = next(row for row in page.find_all("tr") if "Plain CNN" in row.get_text())
+    assert row.find_all("td")[2].get_text() == "–"
+
+
+def test_results_that_lack_a_key_are_an_error(tmp_path):
+    with pytest.raises(StageError, match="lack a key"):
+        render(tmp_path, {key: value for key, value in RESULTS.items() if key != "examined"})
+
+
+@pytest.mark.slow
+def test_report_is_made_from_a_small_gallery(tmp_path, monkeypatch):
+    monkeypatch.setattr(planet_lib.report.build, "ROOT", copy_repository(tmp_path / "copy"))
+    page = make_report("x", data=write_gallery(tmp_path / "g"), profile="mining-smoke", cores=2)
+    names = {path.name for path in page.parent.glob("*.html")}
+    assert {"index.html", "01_places.html", "02_dehaze.html", "04_detection.html"} <= names
+    assert not (page.parent / "submission.csv").exists()
+    results = json.loads((page.parent / "results.json").read_text())
+    assert set(results["data"]["labels"]) == {"artisinal_mine"}
+    assert sum(kind["chips"] for kind in results["look_alikes"].values()) == 7 * 14
+    probabilities = np.load(page.parents[2] / "runs/x/models/cnn-raw/probabilities.npy")
+    assert np.isfinite(probabilities).all(axis=0).tolist() == [label == MINE for label in LABELS]
+    card = json.loads((page.parents[2] / "runs/x/models/cnn-raw/card.json").read_text())
+    assert card["known"] == list(card["thresholds"]["tuned"]) == [MINE]
+    for html in page.parent.glob("*.html"):
+        assert CREDIT in html.read_text()
+
+
+def copy_repository(target):
+    """Copy what a report is made with, so that it is made elsewhere."""
+    root = Path(__file__).parents[2]
+    for name in ("Snakefile", "notebooks", "planet_lib", "config", "pyproject.toml"):
+        copy = shutil.copytree if (root / name).is_dir() else shutil.copy
+        target.mkdir(exist_ok=True)
+        copy(root / name, target / name)
+    return target
