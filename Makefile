@@ -28,8 +28,8 @@ report: $(VENV)/ready ## make the report, or update what has changed
 	@$(BIN)/planet report --profile="$$PROFILE" $${NAME:+--name="$$NAME"} $${DATA:+--data="$$DATA"} \
 		$${REPLACE:+--replace}
 
-test: $(VENV)/ready ## run all tests; print how long they took
-	@$(BIN)/python -m pytest -q
+test: $(VENV)/ready ## run all tests on two cores; print how long they took
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lab: $(VENV)/ready ## open JupyterLab on the notebooks
 	@test "$$(id -u)" -ne 0 || case "$(LAB_OPTIONS)" in *--allow-root*) ;; *) \

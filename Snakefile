@@ -211,6 +211,7 @@ if PROFILE["ensemble"]:
             arguments=execution("03_ensemble", seed=SEED, **PROFILE["ensemble"]),
         benchmark:
             "seconds/03_ensemble.tsv"
+        priority: 1 # the longest stage first, beside the networks
         resources:
             network=1,
         shell:
@@ -236,6 +237,7 @@ rule evaluate_runs:
 rule find_mines:
     input:
         "results/evaluate.json",
+        "data/dehazed.json",
         notebook("05_find_mines"),
     output:
         "notebooks/05_find_mines.ipynb",

@@ -15,8 +15,9 @@ import pandas as pd
 from PIL import Image
 from scipy import stats
 
-from planet_lib.data.catalogue import COMPETITION_CHIPS, scan_dataset
+from planet_lib.data.catalogue import scan_dataset
 from planet_lib.data.chips import CHIP_PX, read_chip
+from planet_lib.data.kaggle import COMPETITION_CHIPS
 from planet_lib.data.labels import WEATHER, decode_weather, encode_tags
 from planet_lib.data.neighbours import DIRECTIONS, find_neighbours, group_chips
 from planet_lib.data.splits import split_chips

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from planet_lib.errors import ConfigError, suggest
+from planet_lib.errors import ConfigError, DataError, suggest
 from planet_lib.files import count_cores
 from planet_lib.report.stage import run_command
 
@@ -40,7 +40,7 @@ def _lab(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from planet_lib.data.kaggle import fetch_competition
+    from planet_lib.data.kaggle_download import fetch_competition
 
     fetch_competition(options.folder)
 
@@ -64,10 +64,14 @@ def _label(options: argparse.Namespace) -> None:
     from planet_lib.evaluation.label_folder import label_folder
     from planet_lib.networks.files import PRETRAINED
 
-    left_out = label_folder(options.folder, options.table, model=options.model or PRETRAINED)
+    left_out = label_folder(
+        options.folder, options.table, model=options.model or PRETRAINED, replace=options.replace
+    )
     for line in left_out:
         print(f"left out: {line}", file=sys.stderr)
     print(f"labels: {options.table}")
+    if left_out:
+        raise DataError(f"{options.table}: lacks {len(left_out)} of the files, see above")
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -134,8 +138,9 @@ def _make_parser() -> argparse.ArgumentParser:
     synthesize.add_argument("--seed", type=int, default=2018)
 
     label = add("label", _label, "label a folder of chips with a trained network")
-    label.add_argument("folder", type=Path, help="chips of 256 x 256 pixels, *.jpg")
+    label.add_argument("folder", type=Path, help="chips of 256 x 256 pixels: JPEG, PNG or WebP")
     label.add_argument("table", type=Path, help="CSV file to write")
+    label.add_argument("--replace", action="store_true", help="also a table that exists")
     label.add_argument(
         "--model",
         type=Path,

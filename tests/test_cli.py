@@ -41,6 +41,9 @@ MISTAKES = [
     (("synthesize", "x", "--chips", "-5"), 1, "chips"),
     (("synthesize", "x", "--enrich", "2"), 1, "enrich"),
     (("synthesize", "x", "--seed", "-1"), 1, "seed"),
+    (("label", "empty", "none/labels.csv"), 1, "none: no such folder; make it first"),
+    (("label", "empty", "file"), 1, "file: exists and is kept; choose another name, or add"),
+    (("export", "none"), 1, "none: no such folder; give the folder of a network"),
 ]  # fmt: skip
 
 
@@ -97,3 +100,15 @@ def test_full_disk_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(planet_lib.report.build, "_run_graph", fill)
     assert main(["report", "--name", "x"]) == 1
     assert capsys.readouterr().err == "error: chips.npy: No space left on device\n"
+
+
+def test_labels_without_some_of_the_chips_are_no_success(workplace, monkeypatch, capsys):
+    module = pytest.importorskip("planet_lib.evaluation.label_folder")
+    monkeypatch.setattr(module, "label_folder", lambda *_, **__: ["a.jpg: a grey image"])
+    assert main(["label", "empty", "labels.csv"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "labels: labels.csv\n"
+    assert err.splitlines() == [
+        "left out: a.jpg: a grey image",
+        "error: labels.csv: lacks 1 of the files, see above",
+    ]

@@ -14,6 +14,7 @@ from typing import IO
 from py7zr import SevenZipFile
 from tqdm import tqdm
 
+from planet_lib.data.content import name_content
 from planet_lib.errors import DataError, shorten
 
 ENDINGS = (".tar.7z", ".tar", ".zip")
@@ -94,8 +95,11 @@ def _read_files(
     name: str, archive: IO[bytes], scratch: Path
 ) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
     """Give the files of an archive and of those inside it; read each before the next."""
-    if archive.peek(64).lstrip().startswith(b"<"):
+    content = name_content(archive.peek(64)[:64])
+    if content.startswith("a web page"):
         raise DataError("a web page, not an archive; sign in to Kaggle")
+    if content.startswith("a pointer"):
+        raise DataError(content)
     readers = {".zip": _read_zip, ".tar": _read_tar, ".7z": _read_7z}
     for member, content in readers[Path(name.lower()).suffix](archive, scratch):
         path = PurePosixPath(member.replace("\\", "/"))  # some zips from Windows have backslashes

@@ -10,17 +10,20 @@ import pandas as pd
 from tqdm import tqdm
 
 from planet_lib.data.arrays import compact_array, fill_array
-from planet_lib.data.catalogue import Problem, scan_dataset
+from planet_lib.data.catalogue import scan_dataset
 from planet_lib.data.chips import CHIP_PX, decode_chip, read_file
+from planet_lib.data.duplicates import find_duplicates
+from planet_lib.data.folders import is_tiff
 from planet_lib.data.labels import encode_tags
 from planet_lib.data.neighbours import find_neighbours, group_chips
+from planet_lib.data.problems import MAX_LEFT_OUT, Problem, write_problems
 from planet_lib.data.splits import split_chips
 from planet_lib.data.store import AGREEMENT, CATALOGUE, PROBLEMS
 from planet_lib.data.tiff import Agreement, measure_agreement, read_tiff, stretch_to_visual
 from planet_lib.errors import DataError
 from planet_lib.files import map_over_cores, write_json
 
-MAX_LEFT_OUT = 0.01
+MIN_AGREEMENT = 0.5  # correlation of a TIFF with its JPEG
 CHIP_SHAPE = (CHIP_PX, CHIP_PX, 3)
 
 
@@ -42,14 +45,15 @@ def store_chips(
     Parameters
     ----------
     folder : Path
-        A data set in Kaggle's layout.
+        A data set that `planet_lib.data.catalogue.scan_dataset` reads.
     run_dir : Path
     source : str
         Name of the data on the pages.
     seed : int
         Seed of the split.
     keep_neighbours : bool
-        Whether chips that adjoin in their scene are kept in the same split.
+        Whether chips that adjoin in their scene are kept in the same split. Chips that are there
+        twice always are.
     allow_left_out : bool
         Whether to continue if more than 1 % of the chips cannot be read.
 
@@ -70,19 +74,22 @@ def store_chips(
     labelled = catalogue["labelled"].to_numpy()
     catalogue["split"] = "unlabelled"
     encoded = encode_tags(catalogue["tags"][labelled])
-    catalogue["group"] = group_chips(find_neighbours(np.load(raw, mmap_mode="r")), len(catalogue))
-    groups = catalogue["group"][labelled]
-    known = keep_neighbours and groups.duplicated().any()
+    chips = np.load(raw, mmap_mode="r")
+    duplicates = find_duplicates(chips)
+    problems += _list_duplicates(catalogue, duplicates)
+    once = np.setdiff1d(np.arange(len(chips)), duplicates["second"])
+    together = pd.concat([find_neighbours(chips, once), duplicates])
+    catalogue["group"] = group_chips(together, len(catalogue))
+    kept_together = catalogue["group"] if keep_neighbours else group_chips(duplicates, len(chips))
+    groups = pd.Series(kept_together)[labelled]
     catalogue.loc[labelled, "split"] = split_chips(
-        encoded, seed=seed, groups=groups.to_numpy() if known else None
+        encoded, seed=seed, groups=groups.to_numpy() if groups.duplicated().any() else None
     )
     catalogue.to_csv(run_dir / CATALOGUE, index=False)
     (run_dir / AGREEMENT).unlink(missing_ok=True)
     if catalogue["tiff"].any():
         problems += _compare_tiffs(folder, run_dir, catalogue)
-    pd.DataFrame(problems, columns=list(Problem.__annotations__)).to_csv(
-        run_dir / PROBLEMS, index=False
-    )
+    write_problems(problems, run_dir / PROBLEMS)
     content = "\n".join(
         f"{chip} {tags} {digest}"
         for chip, tags, digest in zip(
@@ -97,7 +104,7 @@ def store_chips(
             "pixels_sha256": pixels,
             "chips": len(catalogue),
             "left_out": len(unreadable),
-            "from_tiff": int(catalogue["path"].str.endswith(".tif").sum()),
+            "from_tiff": int(sum(is_tiff(Path(path)) for path in catalogue["path"])),
             "split_seed": seed,
             "keep_neighbours": keep_neighbours,
         },
@@ -132,7 +139,7 @@ def decode_chips(
         try:
             data = read_file(paths[row])
             digests[row] = hashlib.sha256(data).hexdigest()
-            if paths[row].suffix == ".tif":
+            if is_tiff(paths[row]):
                 out[...] = stretch_to_visual(read_tiff(paths[row]))
             else:
                 decode_chip(data, paths[row], out)
@@ -144,7 +151,7 @@ def decode_chips(
 
 
 def _compare_tiffs(folder: Path, run_dir: Path, catalogue: pd.DataFrame) -> list[Problem]:
-    """Write how well TIFFs match the JPEGs beside them; return those that cannot be read."""
+    """Write how well TIFFs match the JPEGs beside them; return those that do not."""
     chips = np.load(run_dir / "data" / "raw.npy", mmap_mode="r")
     rows = np.flatnonzero((catalogue["tiff"] != "") & (catalogue["tiff"] != catalogue["path"]))
 
@@ -162,7 +169,32 @@ def _compare_tiffs(folder: Path, run_dir: Path, catalogue: pd.DataFrame) -> list
     agreements = [found for found in compared if isinstance(found, dict)]
     columns = ["chip", *Agreement.__annotations__]
     pd.DataFrame(agreements, columns=columns).to_csv(run_dir / AGREEMENT, index=False)
-    return [found for found in compared if isinstance(found, Problem)]
+    return [found for found in compared if isinstance(found, Problem)] + [
+        Problem(
+            found["chip"],
+            f"its TIFF and its JPEG correlate by less than {MIN_AGREEMENT}",
+            "the JPEG is read",
+        )
+        for found in agreements
+        if found["correlation"] < MIN_AGREEMENT
+    ]
+
+
+def _list_duplicates(catalogue: pd.DataFrame, duplicates: pd.DataFrame) -> list[Problem]:
+    """Say which chips are there twice."""
+    problems = []
+    for first, second in duplicates.itertuples(index=False):
+        pair = catalogue.iloc[[first, second]]
+        problem, action = "the same picture under two names", "both kept, in one split"
+        if not pair["labelled"].any():
+            action = "both kept, unlabelled"
+        elif not pair["labelled"].all():
+            problem += ", one of them without labels"
+            action = "both kept; the prediction is of a picture that may have been trained on"
+        elif set(pair["tags"].iloc[0].split()) != set(pair["tags"].iloc[1].split()):
+            problem += ", with different labels"
+        problems.append(Problem(" = ".join(pair["path"]), problem, action))
+    return problems
 
 
 def _list_unreadable(

@@ -19,7 +19,7 @@ ROUNDING = 12**-0.5  # standard deviation of the rounding error of integer level
 SMALLEST_DISTANCE = ROUNDING * (2 * 3 * WAVES) ** 0.5
 
 
-def find_neighbours(chips: np.ndarray) -> pd.DataFrame:
+def find_neighbours(chips: np.ndarray, rows: np.ndarray | None = None) -> pd.DataFrame:
     """Find the pairs of chips that continue each other at a common border.
 
     A border is described by its lowest frequencies (discrete cosine transform of each colour).
@@ -32,6 +32,8 @@ def find_neighbours(chips: np.ndarray) -> pd.DataFrame:
     ----------
     chips : ndarray of shape (N, 256, 256, 3), uint8
         RGB. A memory-mapped store is read once, one chip at a time.
+    rows : ndarray of shape (M,), int, optional
+        The chips to compare, instead of all N.
 
     Returns
     -------
@@ -44,9 +46,11 @@ def find_neighbours(chips: np.ndarray) -> pd.DataFrame:
 
     Notes
     -----
-    A duplicate of a chip is as near as the chip itself, so neither of the two gets a neighbour.
+    A duplicate of a chip is as near as the chip itself, so neither of the two gets a neighbour:
+    leave all but one out of `rows`.
     """
-    borders, steps = _cut_borders(chips)
+    rows = np.arange(len(chips)) if rows is None else rows
+    borders, steps = _cut_borders(chips, rows)
     pairs = [
         _match_borders(borders[side], borders[side + 1], steps[side], steps[side + 1]).assign(
             direction=direction
@@ -54,7 +58,8 @@ def find_neighbours(chips: np.ndarray) -> pd.DataFrame:
         for direction, side in zip(DIRECTIONS, (0, 2), strict=True)
     ]
     columns = ["first", "second", "direction", "ratio", "correlation", "mismatch"]
-    return pd.concat(pairs, ignore_index=True)[columns]
+    found = pd.concat(pairs, ignore_index=True)[columns]
+    return found.assign(first=rows[found["first"]], second=rows[found["second"]])
 
 
 def group_chips(neighbours: pd.DataFrame, chips: int) -> np.ndarray:
@@ -82,22 +87,22 @@ def group_chips(neighbours: pd.DataFrame, chips: int) -> np.ndarray:
     return connected_components(graph, directed=False)[1]
 
 
-def _cut_borders(chips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut the right, left, lower and upper border of each chip, and measure the step next to each.
+def _cut_borders(chips: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the right, left, lower and upper border of M chips, and measure the step next to each.
 
     Returns
     -------
-    borders : ndarray of shape (4, N, 256, 3), uint8
-    steps : ndarray of shape (4, N), float32
+    borders : ndarray of shape (4, M, 256, 3), uint8
+    steps : ndarray of shape (4, M), float32
         Root mean square step across the seam between the two outermost blocks.
     """
-    borders = np.empty((4, len(chips), *chips.shape[2:]), np.uint8)
-    steps = np.empty((4, len(chips)), np.float32)
-    for row, chip in enumerate(np.asarray(chips)):
+    borders = np.empty((4, len(rows), *chips.shape[2:]), np.uint8)
+    steps = np.empty((4, len(rows)), np.float32)
+    for place, chip in enumerate(chips[row] for row in rows):
         columns = chip.swapaxes(0, 1)
         for side, lines in enumerate((columns[::-1], columns, chip[::-1], chip)):
-            borders[side, row] = lines[0]
-            steps[side, row] = _measure_step(lines[SEAM_PX - 1], lines[SEAM_PX])
+            borders[side, place] = lines[0]
+            steps[side, place] = _measure_step(lines[SEAM_PX - 1], lines[SEAM_PX])
     return borders, steps
 
 

@@ -105,7 +105,7 @@ def load_catalogue(run_dir: Path) -> pd.DataFrame:
     DataFrame
         Row i describes row i of the stores: ``chip``, ``path``, ``tiff``, ``labelled``, ``tags``,
         ``split`` (train, validation, test or unlabelled) and ``group`` (the same for chips that
-        are connected by neighbours).
+        are connected as neighbours or duplicates).
 
     Raises
     ------

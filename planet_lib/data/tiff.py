@@ -12,13 +12,18 @@ import numpy as np
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
-from planet_lib.data.chips import CHIP_PX
+from planet_lib.data.chips import CHIP_PX, read_file
+from planet_lib.data.content import TIFF, name_content
+from planet_lib.data.label_table import check_columns
 from planet_lib.errors import DataError
 
 FILE_BANDS = ("blue", "green", "red", "near infrared")
 RED_GREEN_BLUE = (3, 2, 1)  # as the file numbers them
 MAX_BLOCK_PX = 1024  # the decoder allocates a whole tile of the size that the header claims
 MAX_SHIFT_PX = CHIP_PX // 4  # so that more than half of two chips overlaps
+# Air alone scatters more blue light than this into a camera above it. Reflectance x 10,000 is
+# below: 100 to 1000 at the surface, some 1000 at the top of the atmosphere.
+MIN_BLUE_DN = 2000
 TIFF_NAME = re.compile(r"[\w-]+\.tif")
 
 # Red, green, blue. The TIFFs' moments, in digital numbers, are those with which a public solution
@@ -61,7 +66,8 @@ def read_tiff(path: Path) -> np.ndarray:
     Raises
     ------
     DataError
-        The file is missing, unreadable, truncated, empty, or of another size, band count or type.
+        The file is missing, unreadable, truncated, empty, of another size, band count or type, or
+        holds reflectance.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file")
@@ -71,10 +77,18 @@ def read_tiff(path: Path) -> np.ndarray:
             _check_header(path, source)
             bands = source.read(RED_GREEN_BLUE)
     except RasterioIOError as error:
+        content = name_content(read_file(path)[:64])
+        if content != TIFF:
+            raise DataError(f"{path}: no TIFF, but {content}") from None
         reason = str(error.__cause__ or error).replace(str(path), path.name)
         raise DataError(f"{path}: cannot be decoded ({reason})") from None
     if not bands.any():
         raise DataError(f"{path}: every value is 0, as after an interrupted copy")
+    if np.median(bands[-1][bands.any(axis=0)]) < MIN_BLUE_DN:
+        raise DataError(
+            f"{path}: values of reflectance (median of blue below {MIN_BLUE_DN}), expected "
+            "radiance as in the competition's TIFFs; give JPEGs, or convert it"
+        )
     return np.moveaxis(bands, 0, -1)
 
 
@@ -157,7 +171,7 @@ def read_file_mapping(path: Path) -> dict[str, str]:
     https://www.kaggle.com/c/planet-understanding-the-amazon-from-space/discussion/33375
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file)
             rows = [(table.line_num, row) for row in table]
     except FileNotFoundError:
@@ -166,10 +180,8 @@ def read_file_mapping(path: Path) -> dict[str, str]:
         raise DataError(f"{path}: not a CSV table ({error})") from None
     if not rows:
         raise DataError(f"{path}: has no rows; download it again")
+    check_columns(path, ("old", "new"), table.fieldnames)
     for column in ("old", "new"):
-        if column not in table.fieldnames:
-            found = ", ".join(table.fieldnames)
-            raise DataError(f"{path}: no column {column!r} (found: {found}); download it again")
         seen = set()
         for line, row in rows:
             name = row[column] or ""

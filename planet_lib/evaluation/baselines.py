@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from planet_lib.data.labels import encode_tags
+from planet_lib.features.trees import predict_with_trees
 
 HAZE_STATISTICS = ("haziness", "airlight")
 PUBLISHED_F2 = {
@@ -72,6 +73,31 @@ def predict_weather(
     return {
         name: clone(classifier).fit(features[train], weather[train]).predict(features)
         for name, classifier in make_weather_classifiers(seed).items()
+    }
+
+
+def predict_simply(
+    statistics: pd.DataFrame, truth: np.ndarray, train: np.ndarray, *, seed: int
+) -> dict[str, np.ndarray]:
+    """Predict the labels of every chip without a neural network.
+
+    Parameters
+    ----------
+    statistics : DataFrame of N rows
+        As returned by `planet_lib.features.statistics.load_statistics`.
+    truth : ndarray of shape (N, 17), 0 or 1
+        Only the rows of training chips are used.
+    train : ndarray of shape (N,), bool
+    seed : int
+
+    Returns
+    -------
+    dict of str to ndarray of shape (N, 17), 0 to 1
+        By baseline.
+    """
+    return {
+        "always clear primary": predict_constant(len(truth)),
+        "extra trees on simple statistics": predict_with_trees(statistics, truth, train, seed=seed),
     }
 
 

@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from planet_lib.data.labels import MINE
 from planet_lib.data.splits import split_chips
 from planet_lib.errors import StageError
 from planet_lib.evaluation.metrics import (
     F2_THRESHOLD,
     bootstrap_mean,
-    bound_proportion,
     score_chips,
     score_labels,
     tune_thresholds,
@@ -165,34 +163,6 @@ def measure_leakage(
             row[name] = float(score_chips(truth[test], predicted[test] >= F2_THRESHOLD).mean())
         rows.append(row)
     return pd.DataFrame(rows, index=pd.Index(seeds, name="seed"))
-
-
-def count_mines(scores: Mapping[str, RunScores]) -> pd.DataFrame:
-    """Count the test chips with a mine that each run found.
-
-    Parameters
-    ----------
-    scores : mapping of str to RunScores
-        By run.
-
-    Returns
-    -------
-    DataFrame
-        One row per run: ``found`` ("3 of 4"), ``predicted`` (chips, true and false positives),
-        Wilson's interval of the recall, and the average precision (NaN without a mine).
-    """
-    rows = {}
-    for run, score in scores.items():
-        mine = score.labels.loc[MINE]
-        found, support = int(mine["found"]), int(mine["support"])
-        low, high = bound_proportion(found, support)
-        rows[run] = {
-            "found": f"{found} of {support}",
-            "predicted": int(mine["predicted"]),
-            "recall, 95 % interval": f"{low:.0%} to {high:.0%}",
-            "average precision": float(mine["average_precision"]),
-        }
-    return pd.DataFrame(rows).T
 
 
 def summarise_run(manifest: Mapping[str, object], score: RunScores, folder: str) -> dict:

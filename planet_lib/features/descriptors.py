@@ -20,6 +20,39 @@ BLUE_YELLOW_EDGES = (0, 118, 126, 132, 138, 146, 256)
 SPECTRUM_EDGES = np.geomspace(0.004, 0.5, 10)  # cycles a pixel
 
 
+def compute_maps(chip: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute the maps of colour, detail, gradients and ridges that the descriptors summarise.
+
+    Parameters
+    ----------
+    chip : ndarray of shape (H, W, 3), uint8
+        RGB.
+
+    Returns
+    -------
+    dict of ndarray of shape (H, W), uint8 or float32
+        By name; lengths in the names are standard deviations of filters, in pixels.
+    """
+    lab = cv2.cvtColor(chip, cv2.COLOR_RGB2LAB)
+    grey = cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY)
+    _, saturation, value = cv2.split(cv2.cvtColor(chip, cv2.COLOR_RGB2HSV))
+    maps = dict(zip(("red", "green", "blue"), cv2.split(chip), strict=True))
+    maps |= dict(zip(("lightness", "green-red", "blue-yellow"), cv2.split(lab), strict=True))
+    maps |= {"saturation": saturation, "value": value}
+    for sigma in DETAIL_SIGMAS_PX:
+        maps[f"detail, {sigma:g} px"] = np.abs(_filter_detail(grey, sigma, 2 * sigma))
+    for sigma in GRADIENT_SIGMAS_PX:
+        names = ("gradients", "coherence", "coherent gradients")
+        planes = _filter_gradients(grey, sigma)
+        maps |= {f"{n}, {sigma:g} px": p for n, p in zip(names, planes, strict=True)}
+    for sigma in RIDGE_SIGMAS_PX:
+        names, planes = ("bright lines", "dark lines"), _filter_ridges(grey, sigma)
+        maps |= {f"{n}, {sigma:g} px": p for n, p in zip(names, planes, strict=True)}
+    for channel, name in ((1, "green-red"), (2, "blue-yellow")):
+        maps[f"{name} detail"] = np.abs(_filter_detail(lab[..., channel], 1, 6))
+    return maps
+
+
 def describe_appearance(chip: np.ndarray) -> np.ndarray:
     """Describe the colours and textures of a chip, nearly invariant to rotations and flips.
 
@@ -45,17 +78,7 @@ def describe_appearance(chip: np.ndarray) -> np.ndarray:
     """
     lab = cv2.cvtColor(chip, cv2.COLOR_RGB2LAB)
     grey = cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY)
-    maps = np.dstack(
-        [
-            chip,
-            lab,
-            cv2.cvtColor(chip, cv2.COLOR_RGB2HSV)[..., 1:],
-            *(np.abs(_filter_detail(grey, s, 2 * s)) for s in DETAIL_SIGMAS_PX),
-            *(plane for s in GRADIENT_SIGMAS_PX for plane in _filter_gradients(grey, s)),
-            *(plane for s in RIDGE_SIGMAS_PX for plane in _filter_ridges(grey, s)),
-            *(np.abs(_filter_detail(lab[..., k], 1, 6)) for k in (1, 2)),
-        ]
-    ).astype(np.float32)
+    maps = np.dstack(list(compute_maps(chip).values())).astype(np.float32)
     pixels = maps[::PIXEL_STEP, ::PIXEL_STEP].reshape(-1, maps.shape[2])
     return np.concatenate(
         [

@@ -2,10 +2,12 @@
 
 import numpy as np
 from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 
 MAX_QUANTILES = 200
+WIDTH = 0.1  # the kernel's gamma, times the number of features; chosen in docs/training.md
 
 
 def predict_with_ridge(
@@ -14,7 +16,7 @@ def predict_with_ridge(
     train: np.ndarray,
     *,
     alpha: float = 0.3,
-    width: float = 0.1,
+    width: float = WIDTH,
 ) -> np.ndarray:
     """Predict all labels of every chip by kernel ridge regression with a Gaussian kernel.
 
@@ -37,11 +39,38 @@ def predict_with_ridge(
     ndarray of shape (N, 17), float32
         Regression values clipped to 0-1.
     """
-    quantiles = min(MAX_QUANTILES, int(train.sum()))
     ridge = make_pipeline(
-        QuantileTransformer(n_quantiles=quantiles, output_distribution="normal"),
+        _map_to_normal(int(train.sum())),
         KernelRidge(kernel="rbf", alpha=alpha, gamma=width / features.shape[1]),
     )
     mean = encoded[train].mean(axis=0)
     ridge.fit(features[train], encoded[train] - mean)
     return (ridge.predict(features) + mean).clip(0, 1).astype(np.float32)
+
+
+def measure_similarity(
+    features: np.ndarray, train: np.ndarray, *, width: float = WIDTH
+) -> np.ndarray:
+    """Measure how similar each training chip is to each chip in the eyes of the ridge.
+
+    The ridge predicts a weighted sum over the training chips; this kernel is in every weight.
+
+    Parameters
+    ----------
+    features : ndarray of shape (N, D)
+    train : ndarray of shape (N,), bool
+    width : float
+        As for `predict_with_ridge`.
+
+    Returns
+    -------
+    ndarray of shape (N, training chips), float
+        From 0 to 1, the similarity of a chip to itself.
+    """
+    normal = _map_to_normal(int(train.sum())).fit(features[train]).transform(features)
+    return rbf_kernel(normal, normal[train], gamma=width / features.shape[1])
+
+
+def _map_to_normal(chips: int) -> QuantileTransformer:
+    quantiles = min(MAX_QUANTILES, chips)
+    return QuantileTransformer(n_quantiles=quantiles, output_distribution="normal")

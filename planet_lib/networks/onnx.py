@@ -10,6 +10,7 @@ import numpy as np
 from planet_lib.errors import StageError
 from planet_lib.files import replace_file
 from planet_lib.networks.files import load_model
+from planet_lib.networks.locate import MODEL, check_network
 
 ONNX = "model.onnx"
 TOLERANCE = 1e-4  # largest difference of a probability between Keras and the exported file
@@ -22,12 +23,12 @@ def export_network(folder: Path) -> Path:
     Raises
     ------
     DataError
-        ``model.keras`` is missing or cannot be used.
+        The folder or its ``model.keras`` is missing, or cannot be used.
     StageError
         As for `export_onnx`.
     """
-    path = folder / ONNX
-    export_onnx(load_model(folder / "model.keras"), path)
+    path = check_network(folder) / ONNX
+    export_onnx(load_model(folder / MODEL), path)
     return path
 
 

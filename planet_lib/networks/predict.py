@@ -6,7 +6,6 @@ import numpy as np
 from planet_lib.networks.batches import VIEWS, read_batch, view_chips
 
 PREDICTION_BATCH = 64
-PREDICTION_CHIPS = 1024  # held in memory at once
 
 
 def predict_chips(
@@ -55,18 +54,17 @@ def embed_chips(network: keras.Model, store: np.ndarray) -> np.ndarray:
 def _average_views(
     network: keras.Model, store: np.ndarray, image_px: int, rows: np.ndarray | None
 ) -> dict[str, np.ndarray]:
+    """Average the outputs over the views, without a graph: tracing one costs more than it saves."""
     rows = np.arange(len(store)) if rows is None else rows
     averages = {
         name: np.zeros((len(rows), output.shape[-1]), np.float32)
         for name, output in network.output.items()
     }
-    for start in range(0, len(rows), PREDICTION_CHIPS):
-        part = slice(start, start + PREDICTION_CHIPS)
+    for start in range(0, len(rows), PREDICTION_BATCH):
+        part = slice(start, start + PREDICTION_BATCH)
         chips = read_batch(store, rows[part], image_px)
         for view in range(VIEWS):
-            outputs = network.predict(
-                view_chips(chips, view), batch_size=PREDICTION_BATCH, verbose=0
-            )
+            outputs = network(np.ascontiguousarray(view_chips(chips, view)), training=False)
             for name, average in averages.items():
-                average[part] += outputs[name] / VIEWS
+                average[part] += keras.ops.convert_to_numpy(outputs[name]) / VIEWS
     return averages

@@ -1,28 +1,33 @@
 """Make a report: check what the user asks for and run the graph of its stages."""
 
 import fcntl
-import hashlib
 import os
 import re
+import selectors
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from planet_lib.config import load_profile
-from planet_lib.data.catalogue import JPEG_FOLDERS, LABELS_FILE, TIFF_FOLDERS, scan_dataset
-from planet_lib.data.kaggle import name_contents, unpack_dataset
+from planet_lib.data.archives import name_contents
+from planet_lib.data.catalogue import LABELS_FILE, scan_dataset, sign_dataset
+from planet_lib.data.kaggle_archives import unpack_dataset
+from planet_lib.data.problems import summarize_problems
 from planet_lib.data.store import discard_changed_stores
 from planet_lib.environment import isolate_environment
 from planet_lib.errors import ConfigError, DataError, StageError
 from planet_lib.files import read_json, write_json
+from planet_lib.report.progress import ReportProgress
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = "report.json"
 GRACE_SECONDS = 30  # in which stages that are interrupted write what they have
+TICK_SECONDS = 1.0  # between two looks at the progress
 
 
 def name_report(data: Path | None, profile: str) -> str:
@@ -80,6 +85,7 @@ def make_report(
         raise ConfigError(f"NAME={name!r} is no folder name; use letters, digits and dashes")
     settings = {
         "name": name,
+        "given": None if data is None else str(data.resolve()),
         "data": None,
         "source": "synthetic chips",
         "signature": "",
@@ -92,20 +98,26 @@ def make_report(
     environment = isolate_environment(ROOT / "runs" / ".settings", os.environ)
     run_dir.mkdir(parents=True, exist_ok=True)
     with _hold(run_dir / "lock", name) as lock:
+        if not replace:
+            _refuse_other(run_dir / SETTINGS, settings)
         if data is not None:
             folder = unpack_dataset(data, run_dir / "dataset")
-            scan_dataset(folder)
+            _, problems = scan_dataset(folder)
+            for kind in summarize_problems(problems).itertuples():
+                print(f"{kind.example}{_count_others(kind.files)}: {kind.problem}; {kind.action}")
             settings |= {
                 "data": str(folder.resolve()),
                 "source": data.resolve().name,
-                "signature": _sign_files(folder),
+                "signature": sign_dataset(folder),
             }
-        if not replace:
-            _refuse_other(run_dir / SETTINGS, settings, given=data)
         write_json(run_dir / SETTINGS, settings)
         for path in discard_changed_stores(run_dir):
             print(f"{os.path.relpath(path)}: changed since it was written; it is made again")
         _run_graph(run_dir, cores, environment, lock)
+    return _locate_page(name)
+
+
+def _locate_page(name: str) -> Path:
     return ROOT / "reports" / name / "index.html"
 
 
@@ -125,12 +137,12 @@ def _hold(path: Path, name: str) -> Iterator[int]:
         yield file.fileno()
 
 
-def _refuse_other(path: Path, settings: dict, *, given: Path | None) -> None:
+def _refuse_other(path: Path, settings: dict) -> None:
     """Refuse to replace a report of another profile or other data."""
     if not path.exists():
         return
     earlier = read_json(path)
-    for key, option in (("profile_name", "PROFILE"), ("data", "DATA")):
+    for key, option in (("profile_name", "PROFILE"), ("given", "DATA")):
         if earlier.get(key, settings[key]) != settings[key]:
             raise ConfigError(
                 f"reports/{settings['name']} was made with {option}={earlier[key] or '(synthetic)'}"
@@ -140,9 +152,18 @@ def _refuse_other(path: Path, settings: dict, *, given: Path | None) -> None:
 
 
 def _run_graph(run_dir: Path, cores: int, environment: dict[str, str], lock: int) -> None:
-    """Run the graph and show its progress; the stages themselves write to stdout."""
+    """Run the graph and show its progress."""
     at_once = 1 if shutil.which("nvidia-smi") else 2  # two networks would share one GPU's memory
     threads = str(max(1, cores // at_once))
+    progress = ReportProgress(
+        os.path.relpath(_locate_page(run_dir.name)), at_once=min(at_once, cores), stream=sys.stdout
+    )
+    said: list[str] = []
+
+    def read_graph(line: str) -> None:
+        said.append(line.strip())
+        progress.read_graph(line)
+
     with subprocess.Popen(
         [
             sys.executable, "-m", "snakemake",
@@ -158,19 +179,16 @@ def _run_graph(run_dir: Path, cores: int, environment: dict[str, str], lock: int
             "PYTHONPATH": str(ROOT),  # the stages run this checkout, whatever else is installed
             "TF_NUM_INTRAOP_THREADS": threads,
         },
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
         pass_fds=[lock],  # no other graph starts beside stages that outlive this process
         start_new_session=True,
     ) as graph, _stop_together(graph):  # fmt: skip
-        said, stage = [], ""
-        for line in graph.stderr:
-            said.append(line.strip())
-            if finished := re.search(r"\(Rule: (\w+)\)", line):
-                stage = finished[1]
-            if progress := re.match(r"(\d+) of (\d+) steps", line):
-                print(f"[{progress[1]}/{progress[2]}] {stage}", flush=True)
+        pipes = {graph.stdout: progress.read_stage, graph.stderr: read_graph}
+        try:
+            _read_lines(pipes, progress.show)
+        finally:
+            progress.clear()
     if graph.returncode:
         failed = any(line.startswith("Error in rule") for line in said)
         reason = "see the errors above" if failed else " ".join(said[-3:])
@@ -180,6 +198,24 @@ def _run_graph(run_dir: Path, cores: int, environment: dict[str, str], lock: int
         )
     if any(line.startswith("Nothing to be done") for line in said):
         print("nothing to do: every page is up to date")
+
+
+def _read_lines(readers: dict[BinaryIO, Callable[[str], None]], tick: Callable[[], None]) -> None:
+    """Give each pipe's lines to its reader until all are closed; call `tick` every second or so."""
+    with selectors.DefaultSelector() as selector:
+        for pipe in readers:
+            selector.register(pipe, selectors.EVENT_READ)
+        begun = dict.fromkeys(readers, b"")
+        while selector.get_map():
+            for key, _ in selector.select(timeout=TICK_SECONDS):
+                pipe = key.fileobj
+                if not (read := os.read(key.fd, 2**16)):
+                    selector.unregister(pipe)
+                    read = b"\n"
+                *lines, begun[pipe] = re.split(rb"[\r\n]", begun[pipe] + read)
+                for line in lines:
+                    readers[pipe](line.decode(errors="replace"))
+            tick()
 
 
 @contextmanager
@@ -203,13 +239,6 @@ def _stop_together(graph: subprocess.Popen) -> Iterator[None]:
         signal.signal(signal.SIGTERM, earlier)
 
 
-def _sign_files(data: Path) -> str:
-    """Digest the names, sizes and times of a data set's files, to see when they change."""
-    digest = hashlib.sha256()
-    folders = [data / name for name in (*JPEG_FOLDERS, *TIFF_FOLDERS)]
-    for folder in filter(Path.is_dir, folders):
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-            status = entry.stat()
-            digest.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    digest.update((data / LABELS_FILE).read_bytes())
-    return digest.hexdigest()
+def _count_others(files: int) -> str:
+    """Count the files of a kind beside its example."""
+    return f" and {files - 1:,} more" if files > 1 else ""

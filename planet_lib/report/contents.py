@@ -63,18 +63,22 @@ def list_pages(profile: Mapping[str, Any]) -> list[Page]:
         Page(
             f"03_train-{run}",
             f"Training: {name_run(run)}",
-            "The network, its input and its learning curves",
+            "The network, its learning curves, its mistakes",
         )
         for run in list_trainings(profile)
     ]
     if profile["ensemble"]:
         pages.append(
-            Page("03_ensemble", "The ensemble", "What each of its parts adds on few labelled chips")
+            Page("03_ensemble", "The ensemble", "What its members see, add and disagree about")
         )
     return [
         *pages,
         Page("04_evaluate", "Evaluation", f"Precision, recall and F2 of every label{compared}"),
-        Page("05_find_mines", "Finding mines", "The chips most likely to have a mine"),
+        Page(
+            "05_find_mines",
+            "Finding mines",
+            "The chips most likely to have a mine, and how far to look",
+        ),
     ]
 
 
@@ -99,3 +103,14 @@ def name_label(label: str) -> str:
     'artisanal mine'
     """
     return label.replace("artisinal", "artisanal").replace("_", " ")
+
+
+def name_labels(tags: str) -> str:
+    """Write a chip's tags for the reader.
+
+    Examples
+    --------
+    >>> name_labels("partly_cloudy primary")
+    'partly cloudy, primary'
+    """
+    return ", ".join(map(name_label, tags.split()))

@@ -1,9 +1,8 @@
 """The base learners of the ensemble: trees, ridge regression, and fine-tuned networks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -14,16 +13,11 @@ from planet_lib.features.ridge import predict_with_ridge
 from planet_lib.features.statistics import describe_chip
 from planet_lib.features.trees import predict_with_trees
 from planet_lib.files import map_over_cores, replace_file
-from planet_lib.networks.batches import stream_batches
-from planet_lib.networks.files import PRETRAINED, load_model
-from planet_lib.networks.predict import embed_chips, predict_chips
-from planet_lib.training.compilation import compile_training_copy
 from planet_lib.training.examples import Examples
+from planet_lib.training.fine_tuning import FineTuner, compute_maps
 
 TREES = {"trees": 300, "max_features": 0.2}
 NETWORKS = 2  # fine-tuned with different seeds and averaged
-LEARNING_RATE = 1e-3
-BATCH_SIZE = 16
 
 
 class BaseLearners:
@@ -42,16 +36,19 @@ class BaseLearners:
     """
 
     def __init__(self, run_dir: Path, examples: Examples, cache: Path, *, epochs: int) -> None:
-        self.examples = examples
+        self.encoded = examples.encoded
         self.cache = cache
-        self.epochs = epochs
+        maps = self._load_or_make("maps", lambda: {"maps": compute_maps(examples.chips)})
+        self.tuner = FineTuner(maps["maps"], examples.encoded, epochs=epochs)
         stores = [open_store(run_dir, name) for name in INPUTS["both"]]
         self.features = self._load_or_make(
-            "features", lambda: _compute_features(stores, examples.chips)
+            "features", lambda: _describe_stores(stores) | {"embeddings": self.tuner.embed()}
         )
 
-    def predict(self, name: str, train: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-        """Fit each base learner to the training chips and predict the other chips.
+    def predict(
+        self, name: str, train: np.ndarray, seed: int, learners: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        """Fit base learners to the training chips and predict the other chips.
 
         Parameters
         ----------
@@ -59,13 +56,15 @@ class BaseLearners:
             Name of this fit in the cache.
         train : ndarray of shape (N,), bool
         seed : int
+        learners : sequence of str
+            Names of base learners, see `planet_lib.training.out_of_fold.LADDER`.
 
         Returns
         -------
         dict of ndarray of shape (N, 17), float32
             By base learner. The rows of training chips are not to be used.
         """
-        return self._load_or_make(name, lambda: self._fit_and_predict(train, seed))
+        return self._load_or_make(name, lambda: self._fit_and_predict(train, seed, learners))
 
     def _load_or_make(
         self, name: str, make: Callable[[], dict[str, np.ndarray]]
@@ -77,62 +76,34 @@ class BaseLearners:
         with np.load(path) as archive:
             return dict(archive)
 
-    def _fit_and_predict(self, train: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    def _fit_and_predict(
+        self, train: np.ndarray, seed: int, learners: Sequence[str]
+    ) -> dict[str, np.ndarray]:
         statistics, descriptors, embeddings = (
             self.features[name] for name in ("statistics", "descriptors", "embeddings")
         )
-        encoded = self.examples.encoded
         everything = np.hstack([descriptors, embeddings])
         of_raw = statistics[:, : statistics.shape[1] // 2]
-        networks = [
-            self._fine_tune_and_predict(train, NETWORKS * seed + k) for k in range(NETWORKS)
-        ]
-        return {
-            "trees on raw statistics": predict_with_trees(of_raw, encoded, train, seed=seed),
-            "trees on statistics": predict_with_trees(statistics, encoded, train, seed=seed),
-            "trees on descriptors": predict_with_trees(
-                descriptors, encoded, train, seed=seed, **TREES
+
+        def fit_trees(features: np.ndarray, **options: float) -> np.ndarray:
+            return predict_with_trees(features, self.encoded, train, seed=seed, **options)
+
+        fits = {
+            "trees on raw statistics": lambda: fit_trees(of_raw),
+            "trees on statistics": lambda: fit_trees(statistics),
+            "trees on descriptors": lambda: fit_trees(descriptors, **TREES),
+            "trees": lambda: fit_trees(everything, **TREES),
+            "ridge": lambda: predict_with_ridge(everything, self.encoded, train),
+            "networks": lambda: np.mean(
+                [self.tuner.predict(train, NETWORKS * seed + k) for k in range(NETWORKS)], axis=0
             ),
-            "trees": predict_with_trees(everything, encoded, train, seed=seed, **TREES),
-            "ridge": predict_with_ridge(everything, encoded, train),
-            "networks": np.mean(networks, axis=0),
         }
-
-    def _fine_tune_and_predict(self, train: np.ndarray, seed: int) -> np.ndarray:
-        """Fine-tune the pretrained network; return (N, 17), zeros for the training chips."""
-        keras.utils.clear_session()
-        keras.utils.set_random_seed(seed)
-        network = load_model(PRETRAINED / "model.keras")
-        image_px = network.input_shape[1]
-        chips, encoded = self.examples.chips, self.examples.encoded
-        rows, others = np.flatnonzero(train), np.flatnonzero(~train)
-        batch_size = min(BATCH_SIZE, len(rows))
-        steps = len(rows) // batch_size
-        training_copy = compile_training_copy(
-            network,
-            np.ones(encoded.shape[1], np.float32),
-            learning_rate=LEARNING_RATE,
-            steps=self.epochs * steps,
-        )
-        training_copy.fit(
-            stream_batches(
-                chips, rows, encoded[rows], image_px=image_px, batch_size=batch_size, seed=seed
-            ),
-            steps_per_epoch=steps,
-            epochs=self.epochs,
-            shuffle=False,  # the stream is already shuffled
-            verbose=0,
-        )
-        network.set_weights(training_copy.get_weights())
-        predictions = np.zeros(encoded.shape, np.float32)
-        predictions[others] = predict_chips(network, chips, image_px=image_px, rows=others)
-        return predictions
+        return {name: fits[name]() for name in learners}
 
 
-def _compute_features(stores: list[np.ndarray], chips: np.ndarray) -> dict[str, np.ndarray]:
+def _describe_stores(stores: list[np.ndarray]) -> dict[str, np.ndarray]:
     statistics = [pd.DataFrame(map_over_cores(describe_chip, store)).to_numpy() for store in stores]
     return {
         "statistics": np.hstack(statistics),
         "descriptors": np.hstack([describe_store(store) for store in stores]),
-        "embeddings": embed_chips(load_model(PRETRAINED / "model.keras"), chips),
     }

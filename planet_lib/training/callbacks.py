@@ -32,6 +32,9 @@ class EpochKeeper(keras.callbacks.Callback):
         Seed of dropout; its draws depend only on the seed and the epoch.
     on_epoch : callable, optional
         Called with each row of the history.
+    watch : callable, optional
+        Called with the network after each epoch; what it returns goes into the history as
+        ``watched``.
     """
 
     def __init__(
@@ -41,12 +44,14 @@ class EpochKeeper(keras.callbacks.Callback):
         patience: int,
         seed: int,
         on_epoch: Callable[[dict], None] | None = None,
+        watch: Callable[[keras.Model], list] | None = None,
     ) -> None:
         super().__init__()
         self.folder = folder
         self.patience = patience
         self.seed = seed
         self.on_epoch = on_epoch
+        self.watch = watch
         path = folder / HISTORY
         self.history: list[dict] = read_json(path)["epochs"] if path.exists() else []
 
@@ -100,10 +105,7 @@ class EpochKeeper(keras.callbacks.Callback):
         load_state(network, self._state_file(self.best_epoch))
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        states = [v for v in self.model.variables if "seed_generator_state" in v.path]
-        for layer, state in enumerate(states):
-            draws = np.random.SeedSequence([self.seed, epoch, layer]).generate_state(2)
-            state.assign(draws.astype(state.dtype))
+        seed_dropout(self.model, self.seed, epoch)
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -114,6 +116,8 @@ class EpochKeeper(keras.callbacks.Callback):
                 "lower learning_rate and run again; earlier epochs are kept"
             )
         row["seconds"] = time.perf_counter() - self._started
+        if self.watch:
+            row["watched"] = self.watch(self.model)
         self.history.append(row)
         save_state(self.model, self._state_file(epoch + 1))
         write_json(self.folder / HISTORY, {"epochs": self.history})
@@ -131,3 +135,11 @@ class EpochKeeper(keras.callbacks.Callback):
 def find_best_epoch(history: list[dict]) -> int:
     """Find the epoch with the lowest validation loss, counted from 1."""
     return 1 + int(np.argmin([row["val_loss"] for row in history]))
+
+
+def seed_dropout(network: keras.Model, seed: int, epoch: int) -> None:
+    """Make the draws of a network's dropout depend only on the seed and the epoch."""
+    states = [v for v in network.variables if "seed_generator_state" in v.path]
+    for layer, state in enumerate(states):
+        draws = np.random.SeedSequence([seed, epoch, layer]).generate_state(2)
+        state.assign(draws.astype(state.dtype))

@@ -1,5 +1,6 @@
 """Train the ensemble for few labelled chips, resumably, and publish its predictions and scores."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from planet_lib.evaluation.ladder import score_ladder
 from planet_lib.files import read_json, write_json
 from planet_lib.training.examples import load_examples
 from planet_lib.training.fingerprint import compute_fingerprint, prepare_folder
-from planet_lib.training.out_of_fold import predict_out_of_fold
+from planet_lib.training.out_of_fold import LADDER, predict_out_of_fold
 
 FOLDER = "models/ensemble-both"
 
@@ -27,8 +28,9 @@ def train_ensemble(
     """Train the ensemble and write ``models/ensemble-both/``, which later stages read.
 
     The folder holds ``probabilities.npy`` (float32 (N, 17), one row for each row of the
-    catalogue), ``out_of_fold.npz`` (by step of `planet_lib.training.out_of_fold.LADDER`,
-    (seeds, labelled chips, 17)) and the manifest ``run.json``. An interrupted call resumes after
+    catalogue), ``out_of_fold.npz`` (by step of `planet_lib.training.out_of_fold.LADDER` and by
+    member of the last one, (seeds, labelled chips, 17)), ``features.npz`` (one row for each row of
+    the catalogue) and the manifest ``run.json``. An interrupted call resumes after
     its last finished fold. A finished ensemble is only scored again while its settings, data and
     code stay the same.
 
@@ -63,6 +65,7 @@ def train_ensemble(
         )
         np.save(folder / "probabilities.npy", probabilities)
         np.savez_compressed(folder / "out_of_fold.npz", **out_of_fold)
+        os.replace(cache / "features.npz", folder / "features.npz")
         manifest = settings | {
             "model": "ensemble",
             "input": "both",
@@ -70,9 +73,8 @@ def train_ensemble(
             "seconds": time.perf_counter() - started,
         }
     with np.load(folder / "out_of_fold.npz") as archive:
-        ladder = score_ladder(
-            examples.encoded[examples.splits != "unlabelled"], dict(archive), seed=seed
-        )
+        steps = {step: archive[step] for step in LADDER}
+    ladder = score_ladder(examples.encoded[examples.splits != "unlabelled"], steps, seed=seed)
     rows = ladder.astype(object).where(ladder.notna(), None).reset_index().to_dict("records")
     write_json(path, manifest | {"ladder": rows})
     for cache in folder.glob("cache-*"):

@@ -7,13 +7,14 @@ import keras
 import numpy as np
 
 from planet_lib.networks.architectures import build_model
-from planet_lib.networks.batches import repeat_batches, stream_batches
+from planet_lib.networks.batches import read_batch, repeat_batches, stream_batches
 from planet_lib.networks.predict import PREDICTION_BATCH
 from planet_lib.training.callbacks import EpochKeeper
 from planet_lib.training.compilation import compile_training_copy
 from planet_lib.training.devices import feed_batches, use_devices
 from planet_lib.training.examples import Examples
 from planet_lib.training.loss import compute_label_weights, remove_label_weights
+from planet_lib.training.watch import Watcher, choose_watched
 
 
 def fit_network(
@@ -52,7 +53,8 @@ def fit_network(
     network : keras.Model
         Predicts probabilities: the label weights are removed.
     history : list of dict
-        One row for each epoch: ``epoch``, ``loss``, ``val_loss``, those of each head, ``seconds``.
+        One row for each epoch: ``epoch``, ``loss``, ``val_loss``, those of each head, ``seconds``,
+        and ``watched``, the probabilities of the chips of `planet_lib.training.watch`.
     """
     use_devices(devices)
     keras.utils.set_random_seed(seed)
@@ -65,7 +67,11 @@ def fit_network(
     training_copy = compile_training_copy(
         network, label_weights, learning_rate=learning_rate, steps=epochs * steps, devices=devices
     )
-    keeper = EpochKeeper(checkpoints, patience=patience, seed=seed, on_epoch=on_epoch)
+    watched = choose_watched(examples.encoded, examples.splits)
+    watcher = Watcher(read_batch(examples.chips, watched, image_px), label_weights)
+    keeper = EpochKeeper(
+        checkpoints, patience=patience, seed=seed, on_epoch=on_epoch, watch=watcher.predict
+    )
     first_epoch = keeper.resume(training_copy)
     if first_epoch < epochs and not keeper.exhausted():
         training_copy.fit(

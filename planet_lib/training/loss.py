@@ -53,6 +53,24 @@ def weigh_cross_entropy(head: str, weights: np.ndarray) -> Callable:
     return loss
 
 
+def unweigh_probabilities(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Convert what a network trained with weights predicts to probabilities.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (N, 17), float
+        Outputs of both heads before `remove_label_weights`.
+    weights : ndarray of shape (17,), float32
+
+    Returns
+    -------
+    ndarray of shape (N, 17), float
+    """
+    weather, land = split_heads(probabilities / weights).values()
+    *_, no_land = split_heads(1 - probabilities).values()
+    return np.hstack([weather / weather.sum(axis=1, keepdims=True), land / (land + no_land)])
+
+
 def remove_label_weights(network: keras.Model, weights: np.ndarray) -> None:
     """Shift the heads' biases so that a network trained with weights predicts probabilities.
 

@@ -18,6 +18,8 @@ LADDER = {
     "the pretrained network, fine-tuned twice, beside both": ("trees", "ridge", "networks"),
 }
 """Base learners whose mean is a step's prediction; the last step is the ensemble."""
+*_, ENSEMBLE = LADDER
+MEMBERS = LADDER[ENSEMBLE]
 
 
 def predict_out_of_fold(
@@ -51,19 +53,23 @@ def predict_out_of_fold(
     seed : int
         Seed of the first repeat; the others count on from it.
     on_fit : callable, optional
-        Called with one line for each finished fold.
+        Called with one line for each finished fit.
 
     Returns
     -------
     probabilities : ndarray of shape (N, 17), float32
         Training chips have been seen in fitting; their rows are not to be scored.
     out_of_fold : dict of ndarray of shape (seeds, labelled chips, 17), float32
-        By step of `LADDER`.
+        By step of `LADDER`, and by base learner of `MEMBERS`.
     """
     learners = BaseLearners(run_dir, examples, cache, epochs=epochs)
     unlabelled = examples.splits == "unlabelled"
     labelled = np.flatnonzero(~unlabelled)
-    predictions = {step: np.zeros((seeds, *examples.encoded.shape), np.float32) for step in LADDER}
+    averaged = LADDER | {name: (name,) for name in MEMBERS}
+    shape = (seeds, *examples.encoded.shape)
+    predictions = {step: np.zeros(shape, np.float32) for step in averaged}
+    learned = list(dict.fromkeys(name for names in averaged.values() for name in names))
+    fits = seeds * FOLDS + 1
     for repeat in range(seeds):
         folds = np.full(len(unlabelled), -1)
         folds[labelled] = assign_folds(
@@ -71,15 +77,16 @@ def predict_out_of_fold(
         )
         for fold in range(FOLDS):
             train = (folds >= 0) & (folds != fold)
-            by_learner = learners.predict(f"{repeat}-{fold}", train, seed + repeat)
-            for step, names in LADDER.items():
+            by_learner = learners.predict(f"{repeat}-{fold}", train, seed + repeat, learned)
+            for step, names in averaged.items():
                 mean = np.mean([by_learner[name] for name in names], axis=0)
                 predictions[step][repeat, folds == fold] = mean[folds == fold]
                 predictions[step][repeat, unlabelled] += mean[unlabelled] / FOLDS
             if on_fit:
-                on_fit(f"repeat {repeat + 1} of {seeds}, fold {fold + 1} of {FOLDS}")
-    *_, ensemble = LADDER
-    by_learner = learners.predict("split", examples.splits == "train", seed)
-    probabilities = np.mean([by_learner[name] for name in LADDER[ensemble]], axis=0)
-    probabilities[unlabelled] = predictions[ensemble][:, unlabelled].mean(axis=0)
+                on_fit(f"fit {repeat * FOLDS + fold + 1}/{fits}: fold {fold + 1} of {FOLDS}")
+    by_learner = learners.predict("split", examples.splits == "train", seed, MEMBERS)
+    probabilities = np.mean([by_learner[name] for name in MEMBERS], axis=0)
+    if on_fit:
+        on_fit(f"fit {fits}/{fits}: the training chips alone")
+    probabilities[unlabelled] = predictions[ENSEMBLE][:, unlabelled].mean(axis=0)
     return probabilities, {step: rows[:, labelled] for step, rows in predictions.items()}

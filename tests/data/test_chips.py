@@ -5,6 +5,7 @@ import io
 import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import cv2
@@ -32,11 +33,34 @@ def claim_size(jpeg: bytes, side_px: int) -> bytes:
     return jpeg[:at] + struct.pack(">HH", side_px, side_px) + jpeg[at + 4 :]
 
 
+def claim_png(side_px: int) -> bytes:
+    """Make a small PNG claim to be very large."""
+    png = save(Image.new("RGB", (256, 256)))
+    header = b"IHDR" + struct.pack(">II", side_px, side_px) + png[24:29]
+    return png[:12] + header + struct.pack(">I", zlib.crc32(header)) + png[33:]
+
+
 DAMAGED = {
-    "text": (b"<html>404</html>", "cannot be decoded"),
+    "web page": (b"<html>404</html>", "but a web page; download the file again"),
+    "empty": (b"", "but empty; download it again"),
+    "zeros": (bytes(999), "but all zeros"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\noid", "but a pointer of Git LFS"),
+    "TIFF": (save(Image.new("RGB", (256, 256)), "TIFF"), "but a TIFF"),
+    "GIF": (save(Image.new("P", (256, 256)), "GIF"), "but a GIF picture"),
+    "notes of macOS": (b"\0\5\26\7\0\2\0\0Mac OS X", "but macOS's notes on a file"),
+    "text": (b"none", "but of an unknown kind"),
     "wrong size": (save(Image.new("RGB", (256, 255)), "JPEG"), "256 x 255 px, expected 256 x 256"),
     "grey": (save(Image.new("L", (256, 256)), "JPEG"), "a grey image, expected one in colour"),
-    "PNG": (save(Image.new("RGB", (256, 256))), "cannot be decoded"),
+    "grey PNG": (save(Image.new("L", (256, 256))), "a grey image, expected one in colour"),
+    "16-bit PNG": (
+        cv2.imencode(".png", np.ones((256, 256, 3), np.uint16))[1].tobytes(),
+        "16 bits a channel, expected 8",
+    ),
+    "small PNG": (save(Image.new("RGB", (48, 48))), "48 x 48 px, expected 256 x 256"),
+    "transparent PNG": (save(Image.new("RGBA", (256, 256))), "parts are transparent"),
+    "truncated PNG": (save(Image.effect_noise((256, 256), 50).convert("RGB"))[:-999], "be decoded"),
+    "PNG bomb": (claim_png(40_000), "40000 x 40000 px, expected"),
+    "truncated WebP": (save(Image.new("RGB", (256, 256)), "WEBP")[:-20], "cannot be decoded"),
     "decompression bomb": (
         claim_size(save(Image.new("RGB", (256, 256)), "JPEG"), 65_000),
         "65000 x 65000 px, expected",
@@ -87,6 +111,21 @@ def test_chip_reads_as_opencv(tmp_path, encode_chip, kind):
     chip = read_chip(tmp_path / "a.jpg")
     np.testing.assert_allclose(chip.astype(int), expected, atol=atol)
     out = np.zeros_like(chip)
+    decode_chip(data, tmp_path / "a.jpg", out)
+    np.testing.assert_array_equal(out, chip)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "opaque PNG", "PNG with a palette", "WebP"])
+def test_picture_of_another_kind_called_jpg_reads_in_its_colours(tmp_path, paint_chip, kind):
+    picture = Image.fromarray(paint_chip("a"))
+    if kind == "opaque PNG":
+        picture = picture.convert("RGBA")
+    elif kind == "PNG with a palette":
+        picture = picture.quantize(16)
+    data = save(picture, "WEBP" if kind == "WebP" else "PNG")
+    (tmp_path / "a.jpg").write_bytes(data)
+    chip, out = read_chip(tmp_path / "a.jpg"), np.zeros((256, 256, 3), np.uint8)
+    assert np.median(np.abs(chip.astype(int) - paint_chip("a"))) <= 3
     decode_chip(data, tmp_path / "a.jpg", out)
     np.testing.assert_array_equal(out, chip)
 

@@ -17,9 +17,12 @@ from pathlib import Path
 import py7zr
 import pytest
 
-from planet_lib.data import kaggle
-from planet_lib.data.catalogue import JPEG_FOLDERS, scan_dataset
-from planet_lib.data.kaggle import COMPETITION, SUBMISSION_FILE, fetch_competition, unpack_dataset
+from planet_lib.data import kaggle_archives
+from planet_lib.data.catalogue import scan_dataset, sign_dataset
+from planet_lib.data.kaggle import COMPETITION, JPEG_FOLDERS, SUBMISSION_FILE
+from planet_lib.data.kaggle_archives import unpack_dataset
+from planet_lib.data.kaggle_download import PAGE, fetch_competition
+from planet_lib.data.problems import Problem
 from planet_lib.errors import DataError
 
 PROJECT = Path(__file__).parents[2]
@@ -129,7 +132,7 @@ def test_target_inside_the_source_is_read(chips, source):
 
 
 def test_only_changed_archives_are_unpacked_again(chips, source, tmp_path, monkeypatch):
-    unpacked, original = [], kaggle.unpack_archive
+    unpacked, original = [], kaggle_archives.unpack_archive
 
     def record(archive, *arguments):
         unpacked.append(archive.name)
@@ -140,7 +143,7 @@ def test_only_changed_archives_are_unpacked_again(chips, source, tmp_path, monke
         unpack_dataset(source, tmp_path / "target")
         return unpacked
 
-    monkeypatch.setattr(kaggle, "unpack_archive", record)
+    monkeypatch.setattr(kaggle_archives, "unpack_archive", record)
     put_archives(chips, source)
     added = (source / "test-jpg.tar.7z").rename(tmp_path / "test-jpg.tar.7z")
     assert len(unpack()) == 4
@@ -214,7 +217,8 @@ def test_killed_at_any_moment_it_continues_to_the_same_data_set(source, tmp_path
     pack_tar(made, source / "train-jpg.tar")
     pack_tar(made, source / "test-jpg.tar", inner="test-jpg")
     code = (
-        "import sys; from pathlib import Path; from planet_lib.data.kaggle import unpack_dataset;"
+        "import sys; from pathlib import Path;"
+        "from planet_lib.data.kaggle_archives import unpack_dataset;"
         "print(flush=True); unpack_dataset(*map(Path, sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, source, tmp_path / "target"]
@@ -250,6 +254,93 @@ def test_users_own_files_are_never_replaced(chips, source, tmp_path):
     with pytest.raises(OSError, match="File exists"):
         unpack_dataset(source, tmp_path / "target")
     assert (tmp_path / "target/train_v2.csv").read_text() == "mine"
+
+
+def put_mirror(chips: Path, source: Path) -> None:
+    """Lay the files out as a public copy of the data set does."""
+    inner = source / "planet/planet"
+    for name in ("train-jpg", "test-jpg"):
+        shutil.copytree(chips / name, inner / name)
+    shutil.copy(chips / "train_v2.csv", inner / "train_classes.csv")
+    shutil.copy(chips / SUBMISSION_FILE, inner)
+    shutil.copytree(
+        chips / "test-jpg-additional", source / "test-jpg-additional/test-jpg-additional"
+    )
+
+
+def put_deeper(chips: Path, source: Path) -> None:
+    for name in JPEG_FOLDERS:
+        shutil.copytree(chips / name, source / name / name)
+    for name in TABLES:
+        shutil.copy(chips / name, source)
+
+
+def put_other_spelling(chips: Path, source: Path) -> None:
+    for name in JPEG_FOLDERS:
+        shutil.copytree(chips / name, source / name.upper().replace("-", "_"))
+    for name in TABLES:
+        shutil.copy(chips / name, source / name.upper())
+
+
+def put_backslashes(chips: Path, source: Path) -> None:
+    with zipfile.ZipFile(source / f"{COMPETITION}.zip", "w") as archive:
+        for name in [*TABLES, *JPEG_FOLDERS]:
+            for path in (chips / name).iterdir() if (chips / name).is_dir() else [chips / name]:
+                inner = zipfile.ZipInfo()
+                inner.filename = "planet\\" + str(path.relative_to(chips)).replace("/", "\\")
+                archive.writestr(inner, path.read_bytes())
+
+
+@pytest.mark.parametrize("put", [put_mirror, put_deeper, put_other_spelling, put_backslashes])
+def test_every_layout_gives_the_same_data_set(chips, source, tmp_path, put):
+    put(chips, source)
+    folder = unpack_dataset(source, tmp_path / "target")
+    assert contents(folder) == contents(chips)
+    assert scan_dataset(folder)[0].equals(scan_dataset(chips)[0])
+    assert scan_dataset(folder)[1] == scan_dataset(chips)[1]
+
+
+def test_zip_of_a_mirror_is_read(chips, source, tmp_path):
+    put_mirror(chips, source)
+    archive = Path(shutil.make_archive(str(tmp_path / "planets"), "zip", source))
+    assert contents(unpack_dataset(archive, tmp_path / "target")) == contents(chips)
+
+
+def test_half_unpacked_folder_gives_way_to_its_archive(chips, source, tmp_path):
+    put_deeper(chips, source)
+    partial = source / "train-jpg/train-jpg"
+    pack_tar(partial, source / "train-jpg.tar")
+    (partial / "train_1.jpg").unlink()
+    folder = unpack_dataset(source, tmp_path / "target")
+    assert contents(folder) == contents(chips)
+    assert (
+        Problem(
+            "train-jpg/train-jpg", "another train-jpg, of 2 chips; one of 3 is read", "left out"
+        )
+        in scan_dataset(folder)[1]
+    )
+
+
+def test_archive_is_not_unpacked_beside_a_folder_with_all_chips(chips, source, tmp_path):
+    put_deeper(chips, source)
+    (source / "train-jpg.tar").write_bytes(b"damaged")
+    assert contents(unpack_dataset(source, tmp_path / "target")) == contents(chips)
+
+
+def test_second_table_of_labels_is_listed(chips, tmp_path):
+    (chips / "train_classes.csv").write_text("image_name,tags\ntrain_0,haze\n")
+    folder = unpack_dataset(chips, tmp_path / "target")
+    assert contents(folder) == contents(chips)
+    (problem,) = {*scan_dataset(folder)[1]} - {*scan_dataset(chips)[1]}
+    assert problem.file == "train_classes.csv"
+    (chips / "train_classes.csv").unlink()
+    assert unpack_dataset(chips, tmp_path / "target") == chips
+
+
+def test_data_set_stays_the_same_where_its_archives_are_read_again(chips, source, tmp_path):
+    put_archives(chips, source)
+    before = sign_dataset(unpack_dataset(source, tmp_path / "target"))
+    assert sign_dataset(unpack_dataset(source, tmp_path / "target")) == before
 
 
 class FakeKaggle(BaseHTTPRequestHandler):
@@ -319,7 +410,7 @@ def assert_fetch_fails(folder: Path, reason: str) -> None:
     with pytest.raises(DataError, match=reason) as caught:
         fetch_competition(folder)
     assert "\n" not in str(caught.value)
-    assert f"with a browser from {kaggle.PAGE}/data" in str(caught.value)
+    assert f"with a browser from {PAGE}/data" in str(caught.value)
 
 
 def test_downloaded_files_unpack_to_the_data_set(service, chips, tmp_path):
@@ -368,7 +459,7 @@ TOKEN = "one at https://www.kaggle.com/settings/api"
 @pytest.mark.parametrize(
     ("refusal", "token", "config", "reason"),
     [
-        (403, "good", "", f"accept the rules at {kaggle.PAGE}/rules"),
+        (403, "good", "", f"accept the rules at {PAGE}/rules"),
         (503, "good", "", "returned error 503; try again later"),
         (None, "bad", "", f"Kaggle does not know this token; create {TOKEN}"),
         (None, "", "", f"no Kaggle token .*; create {TOKEN}"),

@@ -118,6 +118,8 @@ def test_duplicated_chip_has_no_neighbour(chips, found):
     assert 0 in set(found["first"])
     twice = find_neighbours(np.concatenate([chips, chips[:1]]))
     assert list_pairs(twice) == list_pairs(found[found["first"] != 0])
+    once = find_neighbours(np.concatenate([chips[:1], chips]), np.arange(1, len(chips) + 1))
+    assert list_pairs(once) == {(a + 1, b + 1, side) for a, b, side in list_pairs(found)}
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

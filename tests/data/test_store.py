@@ -122,7 +122,7 @@ def test_rows_stay_aligned_after_leaving_chips_out(dataset, tmp_path):
         "test-jpg/test_0.jpg",
     ]
     assert set(problems["action"]) == {"left out"}
-    assert problems["problem"].str.startswith("cannot be decoded").all()
+    assert problems["problem"].str.endswith("but empty; download it again").all()
     assert read_json(run_dir / "data" / "raw.json")["left_out"] == 3
     assert not list((run_dir / "data").glob("partial-*"))
 
@@ -241,7 +241,7 @@ def test_names_of_digits_stay_text(dataset, tmp_path):
     assert list(load_catalogue(tmp_path)["chip"]) == ["000", "001", "002", "003", "004"]
 
 
-def write_tiff(path, rgb) -> None:
+def write_tiff(path, rgb, scale: float = 1) -> None:
     """Write a chip as the competition's TIFFs are: blue, green, red, near infrared, uint16."""
     path.parent.mkdir(exist_ok=True)
     bands = np.full((256, 256, 4), 9000, dtype=np.uint16)
@@ -250,7 +250,7 @@ def write_tiff(path, rgb) -> None:
         warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning),
         rasterio.open(path, "w", "GTiff", 256, 256, 4, dtype="uint16") as target,
     ):
-        target.write(np.moveaxis(bands, 2, 0))
+        target.write(np.moveaxis((bands * scale).astype(np.uint16), 2, 0))
 
 
 def test_tiffs_are_compared_with_the_jpegs_beside_them(dataset, tmp_path, paint_chip):
@@ -264,8 +264,8 @@ def test_tiffs_are_compared_with_the_jpegs_beside_them(dataset, tmp_path, paint_
     assert agreement["train_2"] > 0.9
     assert agreement["train_3"] < 0.5
     problems = pd.read_csv(tmp_path / "run/data/problems.csv")
-    assert list(problems["file"]) == ["train-tif-v2/train_5.tif"]
-    assert list(problems["action"]) == ["not compared with its JPEG"]
+    assert list(problems["file"]) == ["train-tif-v2/train_5.tif", "train_3"]
+    assert list(problems["action"]) == ["not compared with its JPEG", "the JPEG is read"]
     assert load_catalogue(tmp_path / "run")["path"].str.endswith(".jpg").all()
 
 
@@ -276,6 +276,7 @@ def test_data_set_of_tiffs_alone_is_stored(dataset, tmp_path, paint_chip):
         jpeg.unlink()
     store_chips(folder, tmp_path / "run", source="made chips", seed=0)
     assert read_json(tmp_path / "run/data/raw.json")["from_tiff"] == 6
+    assert list(load_agreement(tmp_path / "run")["correlation"]) == []
     red = open_store(tmp_path / "run", "raw")[..., 0].astype(float)
     for row, chip in enumerate(load_catalogue(tmp_path / "run")["chip"]):
         painted = paint_chip(chip)[..., 0].astype(float)
@@ -353,3 +354,46 @@ def test_killed_while_decoding_and_run_again_gives_the_same_bytes(dataset, tmp_p
     for name in ("raw.npy", "raw.json", "chips.csv", "problems.csv"):
         expected = (tmp_path / "undisturbed/data" / name).read_bytes()
         assert (run_dir / "data" / name).read_bytes() == expected
+
+
+def test_chips_that_are_there_twice_stay_in_one_split_and_are_listed(dataset, tmp_path):
+    folder = dataset(["clear primary", "haze primary", "cloudy"] * 20, test=1)
+    chips = folder / "train-jpg"
+    for i in range(20):
+        shutil.copy(chips / f"train_{i}.jpg", chips / f"train_{59 - i}.jpg")
+    shutil.copy(chips / "train_0.jpg", folder / "test-jpg/test_0.jpg")
+    for keep_neighbours in (True, False):
+        store_chips(folder, tmp_path / "run", source="", seed=0, keep_neighbours=keep_neighbours)
+        catalogue = load_catalogue(tmp_path / "run").set_index("chip")
+        for i in range(20):
+            pair = catalogue.loc[[f"train_{i}", f"train_{59 - i}"]]
+            assert pair["split"].nunique() == pair["group"].nunique() == 1
+    problems = pd.read_csv(tmp_path / "run/data/problems.csv")
+    assert problems["problem"].value_counts().to_dict() == {
+        "the same picture under two names, with different labels": 13,
+        "the same picture under two names": 7,
+        "the same picture under two names, one of them without labels": 1,
+    }
+    assert "train-jpg/train_0.jpg = train-jpg/train_59.jpg" in set(problems["file"])
+
+
+@pytest.mark.parametrize("ending", [".tif", ".TIFF"])
+def test_chips_from_tiffs_are_listed(dataset, tmp_path, paint_chip, ending):
+    folder = dataset(["clear primary"] * 6)
+    (folder / "train-jpg/train_2.jpg").unlink()
+    write_tiff(folder / "train-tif-v2" / f"train_2{ending}", paint_chip("train_2"))
+    store_chips(folder, tmp_path / "run", source="", seed=0)
+    problems = pd.read_csv(tmp_path / "run/data/problems.csv")
+    assert list(problems["file"]) == [f"train-tif-v2/train_2{ending}"]
+    assert list(problems["action"]) == ["read from the TIFF, stretched"]
+    assert read_json(tmp_path / "run/data/raw.json")["from_tiff"] == 1
+
+
+@pytest.mark.parametrize("scale", [0.02, 0.15])
+def test_reflectance_is_refused_with_the_reason(dataset, tmp_path, paint_chip, scale):
+    folder = dataset(["clear primary"] * 6)
+    for jpeg in sorted((folder / "train-jpg").iterdir()):
+        write_tiff(folder / "train-tif-v2" / f"{jpeg.stem}.tif", paint_chip(jpeg.stem), scale)
+        jpeg.unlink()
+    with pytest.raises(DataError, match=r"train_0\.tif: values of reflectance .*expected radiance"):
+        store_chips(folder, tmp_path / "run", source="", seed=0)

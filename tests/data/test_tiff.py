@@ -112,8 +112,12 @@ def test_files_beside_the_chip_are_ignored(tmp_path):
 
 TILED = encode_tiff(paint_bands(), tiled=True, blockxsize=128, blockysize=128, compress="deflate")
 DAMAGED = {
-    "text": (b"<html>404</html>", "cannot be decoded"),
-    "virtual dataset": (b'<VRTDataset rasterXSize="1" rasterYSize="1"/>', "cannot be decoded"),
+    "web page": (b"<html>404</html>", "no TIFF, but a web page; download the file again"),
+    "virtual dataset": (b'<VRTDataset rasterXSize="1" rasterYSize="1"/>', "no TIFF, but"),
+    "empty": (b"", "no TIFF, but empty; download it again"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1", "no TIFF, but a pointer of Git LFS"),
+    "text": (b"none", "no TIFF, but of an unknown kind"),
+    "surface reflectance": (encode_tiff(paint_bands() // 60), "values of reflectance"),
     "wrong size": (encode_tiff(paint_bands()[:255]), "256 x 255 px, expected 256 x 256"),
     "huge": (claim(TILED, WIDTH, 65_000), "65000 x 256 px, expected 256 x 256"),
     "three bands": (encode_tiff(paint_bands()[..., :3]), "band count 3, expected 4"),
@@ -142,7 +146,7 @@ def test_damaged_chip_is_an_error_that_names_it(tmp_path, kind):
 def test_missing_chip_and_folder_are_errors(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         read_tiff(tmp_path / "train_0.tif")
-    with pytest.raises(DataError, match="cannot be decoded"):
+    with pytest.raises(DataError, match="cannot be read"):
         read_tiff(tmp_path)
 
 

@@ -10,6 +10,7 @@ from planet_lib.evaluation.baselines import (
     PUBLISHED_F2,
     make_weather_classifiers,
     predict_constant,
+    predict_simply,
     predict_weather,
 )
 
@@ -60,6 +61,16 @@ def test_only_the_weather_of_training_chips_is_used(predicted_weather, statistic
 def test_single_weather_among_the_training_chips_is_predicted_everywhere(statistics, train):
     for predicted in predict_weather(statistics, np.full(CHIPS, 2), train, seed=0).values():
         np.testing.assert_array_equal(predicted, 2)
+
+
+def test_simple_predictions_use_only_the_labels_of_training_chips(statistics, train):
+    truth = (np.random.default_rng(1).random((CHIPS, 17)) < 0.3).astype(np.uint8)
+    hidden = np.where(train[:, None], truth, 1 - truth)
+    left, right = (predict_simply(statistics, t, train, seed=0) for t in (truth, hidden))
+    assert len(left) == 2
+    for name, predicted in left.items():
+        assert predicted.shape == truth.shape
+        np.testing.assert_array_equal(predicted, right[name])
 
 
 @pytest.mark.parametrize("chips", [0, 3])

@@ -1,7 +1,6 @@
 """Scores of runs: equal to scikit-learn's, from test chips alone, and compared chip by chip."""
 
 import json
-import math
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,6 @@ from planet_lib.errors import StageError
 from planet_lib.evaluation.metrics import F2_THRESHOLD, bootstrap_mean
 from planet_lib.evaluation.run_scores import (
     compare_inputs,
-    count_mines,
     load_probabilities,
     measure_leakage,
     score_run,
@@ -169,28 +167,6 @@ def score_mines(mines: int, found: int, false_positives: int):
     probabilities[test[:found], INDEX[MINE]] = 0.9
     probabilities[test[mines : mines + false_positives], INDEX[MINE]] = 0.5
     return score_run(truth, probabilities, SPLITS, seed=0)
-
-
-def test_mines_are_counted_with_wilsons_interval():
-    row = count_mines({"cnn-raw": score_mines(4, 3, 2)}).loc["cnn-raw"]
-    assert row["found"] == "3 of 4"
-    assert row["predicted"] == 5
-    z, p, n = 1.96, 3 / 4, 4
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    low, high = centre - half, centre + half
-    assert row["recall, 95 % interval"] == f"{low:.0%} to {high:.0%}"
-
-
-@pytest.mark.parametrize(
-    ("mines", "found", "expected"),
-    [(0, 0, ("0 of 0", "0% to 100%")), (1, 0, ("0 of 1", "0% to 79%"))],
-    ids=["no mine", "a missed mine"],
-)
-def test_few_mines_leave_every_recall_open(mines, found, expected):
-    row = count_mines({"cnn-raw": score_mines(mines, found, 2)}).loc["cnn-raw"]
-    assert (row["found"], row["recall, 95 % interval"]) == expected
-    assert math.isnan(row["average precision"]) == (mines == 0)
 
 
 def test_leakage_is_what_copies_on_both_sides_of_a_split_are_worth():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from planet_lib.features.descriptors import describe_appearance, describe_store
+from planet_lib.features.descriptors import compute_maps, describe_appearance, describe_store
 from planet_lib.networks.batches import view_chips
 
 
@@ -53,3 +53,14 @@ def test_rows_belong_to_the_store(chip):
     described = describe_store(store)
     for row, one in zip(described, store, strict=True):
         np.testing.assert_array_equal(row, describe_appearance(one))
+
+
+def test_maps_show_lines_where_they_are():
+    chip = np.full((96, 96, 3), 80, np.uint8)
+    chip[:, 46:49] = 160
+    maps = compute_maps(chip)
+    assert {plane.shape for plane in maps.values()} == {(96, 96)}
+    bright = maps["bright lines, 1.5 px"].mean(axis=0)
+    assert 46 <= bright.argmax() <= 48
+    assert bright.max() > maps["dark lines, 1.5 px"].max()
+    np.testing.assert_array_equal(maps["red"], chip[..., 0])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from planet_lib.features.ridge import predict_with_ridge
+from planet_lib.features.ridge import measure_similarity, predict_with_ridge
 
 CHIPS, FEATURES = 90, 3
 TRAIN = np.arange(CHIPS) % 3 > 0
@@ -60,3 +60,22 @@ def test_only_labels_of_training_chips_are_used(features, encoded):
     np.testing.assert_array_equal(
         predict_with_ridge(features, hidden, TRAIN), predict_with_ridge(features, encoded, TRAIN)
     )
+
+
+def test_similarity_is_one_for_a_chip_itself_and_falls_with_distance(features):
+    similarity = measure_similarity(features, TRAIN)
+    assert similarity.shape == (CHIPS, TRAIN.sum())
+    np.testing.assert_allclose(similarity[TRAIN].diagonal(), 1)
+    assert similarity.min() > 0
+    first = np.flatnonzero(TRAIN)[0]
+    ranks = features[TRAIN].argsort(axis=0).argsort(axis=0)
+    distances = np.abs(ranks - ranks[0]).sum(axis=1)
+    assert similarity[first, distances.argmin()] > similarity[first, distances.argmax()]
+
+
+def test_similarity_is_the_kernel_of_the_ridge(features, encoded):
+    kernel = measure_similarity(features, TRAIN)
+    mean = encoded[TRAIN].mean(axis=0)
+    weights = np.linalg.solve(kernel[TRAIN] + 0.3 * np.eye(TRAIN.sum()), encoded[TRAIN] - mean)
+    expected = (kernel @ weights + mean).clip(0, 1)
+    np.testing.assert_allclose(predict_with_ridge(features, encoded, TRAIN), expected, atol=1e-5)

@@ -99,4 +99,6 @@ def test_export_command_writes_each_network_beside_its_model(tmp_path, capsys):
 
 def test_export_of_a_folder_without_a_network_is_refused_in_one_line(tmp_path, capsys):
     assert main(["export", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'model.keras'}: ")
+    assert capsys.readouterr().err.startswith(
+        f"error: {tmp_path}: no network (it has no model.keras)"
+    )

@@ -61,7 +61,7 @@ def test_rotation_and_reflection_change_nothing(network, store, probabilities):
 
 
 def test_prediction_does_not_depend_on_the_batch(network, store, probabilities, monkeypatch):
-    monkeypatch.setattr("planet_lib.networks.predict.PREDICTION_CHIPS", 2)
+    monkeypatch.setattr("planet_lib.networks.predict.PREDICTION_BATCH", 2)
     in_parts = predict_chips(network, store, image_px=IMAGE_PX)
     np.testing.assert_allclose(in_parts, probabilities, atol=1e-6)
 

@@ -138,6 +138,35 @@ def test_settings_change_with_the_data(elsewhere):
     assert after["signature"] != before["signature"]
 
 
+def test_table_that_appears_later_changes_the_settings(elsewhere):
+    data = write_chips(elsewhere / "chips")
+    settings = elsewhere / "runs" / "x" / "report.json"
+    make(data=data)
+    signatures = {json.loads(settings.read_text())["signature"]}
+    for name in ("test_v2_file_mapping.csv", "sample_submission_v2.csv"):
+        (data / name).write_text("old,new\nfile_0.tif,file_1.tif\n")
+        make(data=data)
+        signatures.add(json.loads(settings.read_text())["signature"])
+    assert len(signatures) == 3
+
+
+def test_archive_that_is_added_later_updates_the_report(elsewhere):
+    data = write_chips(elsewhere / "chips")
+    make(data=data)
+    shutil.make_archive(str(data / "test-jpg-additional"), "zip", data / "test-jpg")
+    make(data=data)
+    settings = json.loads((elsewhere / "runs" / "x" / "report.json").read_text())
+    assert settings["data"] == str(elsewhere / "runs" / "x" / "dataset")
+
+
+def test_problems_of_the_data_are_said_before_the_work(elsewhere, capsys):
+    data = write_chips(elsewhere / "chips")
+    for i in range(2):
+        (data / "train-jpg" / f"train_{i}.jpg").unlink()
+    make(data=data)
+    assert "train_0 and 1 more: label without a chip; left out\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("change", ["profile", "data"])
 def test_report_of_another_kind_is_replaced_only_when_asked(elsewhere, change):
     make()

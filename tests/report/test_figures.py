@@ -3,6 +3,7 @@
 import base64
 import io
 from functools import partial
+from itertools import pairwise
 from typing import get_args
 from xml.etree import ElementTree
 
@@ -14,10 +15,21 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from planet_lib.config import INPUTS, Profile
-from planet_lib.data.labels import INDEX, LABELS, LAND, MINE, WEATHER
+from planet_lib.data.labels import INDEX, LABELS, LAND, MINE, WEATHER, encode_tags
 from planet_lib.evaluation.metrics import score_labels
+from planet_lib.evaluation.mines import measure_effort
 from planet_lib.report.contents import INPUT_NAMES, NETWORK_NAMES, name_label
-from planet_lib.report.figures import ensemble, evaluation, explore, haze, mines, style, training
+from planet_lib.report.figures import (
+    ensemble,
+    evaluation,
+    explore,
+    gallery,
+    haze,
+    mines,
+    style,
+    training,
+)
+from planet_lib.report.figures.gallery import Card
 
 RUNS = [f"{network}-{kind}" for network in ("cnn", "densenet") for kind in INPUT_NAMES]
 
@@ -72,6 +84,10 @@ LADDER = pd.DataFrame(
     {"f2": [0.8, 0.9], "low": 0.7, "high": 0.95, "gain": [np.nan, 0.1], "gain_low": [np.nan, -0.01],
      "gain_high": [np.nan, 0.2]}, ["trees", "a step whose name does not fit into one line"],
 )  # fmt: skip
+STAGES = pd.DataFrame(
+    {"layers": [0, 1], "side_px": [64, 1], "maps": [3, 17], "parameters": [0, 1234]},
+    ["chips", "land"],
+)
 
 EDGES = {
     "label without chips": (explore.plot_label_counts, COUNTS),
@@ -104,7 +120,19 @@ EDGES = {
     "probabilities of zero": (mines.plot_probabilities, np.array([0.0, 0.0, 0.5]), 0.2),
     "one view": (training.plot_inputs, [CHIP], "a"),
     "two pictures": (training.plot_inputs, [np.dstack([CHIP, CHIP])] * 8, "a"),
-    "chip with all labels": (mines.plot_gallery, [("a", 0.0, " ".join(LABELS), CHIP)] * 5),
+    "effort of one mine": (
+        mines.plot_effort, {"test": measure_effort(np.array([True]), np.ones(1))}
+    ),
+    "chip with all labels": (gallery.plot_gallery, [Card("a", " ".join(LABELS), (CHIP,))] * 5),
+    "card without text": (gallery.plot_gallery, [Card("a", "", (CHIP, CHIP))]),
+    "network of one stage": (training.plot_network, STAGES[:1]),
+    "chip without any label": (
+        partial(training.plot_watched, threshold=0.2, best_epoch=1),
+        [CHIP], ["a"], TRUTH[:1] * 0, np.zeros((1, 1, 17)),
+    ),
+    "map without any detail": (
+        partial(ensemble.plot_maps, cells=4), CHIP, {"a": np.zeros((64, 64), np.uint8)}
+    ),
 }  # fmt: skip
 
 
@@ -212,9 +240,78 @@ def test_ladder_writes_each_score_and_gain():
 
 
 def test_gallery_keeps_the_order_of_the_chips():
-    chips = [(f"test_{i}", 0.9 - i / 10, "clear primary", CHIP) for i in range(5)]
-    texts = list_texts(mines.plot_gallery(chips))
-    assert {f"{i + 1}. test_{i}: {90 - 10 * i}%" for i in range(5)} <= set(texts)
+    cards = [Card(f"{i}. test_{i}", "clear, primary\nroad", (CHIP,)) for i in range(5)]
+    texts = list_texts(gallery.plot_gallery(cards))
+    titles = [text for text in texts if ". test_" in text]
+    assert titles == [card.title for card in cards]
+    assert texts.count("clear, primary\nroad") == 5
+
+
+def test_card_shows_its_pictures_side_by_side():
+    (picture,) = list_pictures(
+        gallery.plot_gallery([Card("a", "b", (CHIP, 255 - CHIP))], columns=1)
+    )
+    np.testing.assert_array_equal(picture[:, :64], CHIP)
+    np.testing.assert_array_equal(picture[:, -64:], 255 - CHIP)
+
+
+def test_network_writes_the_size_and_the_weights_of_each_stage():
+    texts = list_texts(training.plot_network(STAGES))
+    assert {"chips", "64 × 64 × 3", "land", "17", "1 layer, 1,234 weights"} <= set(texts)
+
+
+def test_watched_chip_shows_its_labels_before_those_that_are_predicted_falsely():
+    truth = encode_tags(["clear road"])
+    watched = np.zeros((3, 1, 17))
+    watched[-1, 0, INDEX["water"]] = 0.4
+    watched[:, 0, INDEX["road"]] = [0.1, 0.5, 0.8]
+    figure = training.plot_watched([CHIP], ["a"], truth, watched, threshold=0.2, best_epoch=2)
+    panel = figure.axes[1]
+    assert [tick.get_text() for tick in panel.get_yticklabels()] == ["clear", "road", "water"]
+    np.testing.assert_allclose(panel.images[0].get_array()[1], [0.1, 0.5, 0.8])
+
+
+def test_maps_are_stretched_and_averaged_over_cells():
+    plane = np.zeros((64, 64), np.float32)
+    plane[:, 32:] = 7
+    figure = ensemble.plot_maps(CHIP, {"a map": plane}, cells=2)
+    upper, lower = figure.axes[1].images[0].get_array(), figure.axes[3].images[0].get_array()
+    np.testing.assert_allclose(upper, plane / 7)
+    np.testing.assert_allclose(lower, [[0, 1], [0, 1]])
+
+
+def test_neighbours_stand_beside_their_chip():
+    rows = [[(f"chip {i}", CHIP), (f"0.9  neighbour {i}", 255 - CHIP)] for i in range(2)]
+    figure = ensemble.plot_neighbours(rows)
+    texts = list_texts(figure)
+    assert {"chip 1", "0.9  neighbour 1"} <= set(texts)
+    np.testing.assert_array_equal(list_pictures(figure)[3], 255 - CHIP)
+
+
+def test_effort_rises_by_a_mine_at_each_rank():
+    effort = measure_effort(np.array([True, False, True, False]), np.array([0.9, 0.8, 0.7, 0.1]))
+    figure = mines.plot_effort({"test chips": effort})
+    line = figure.axes[0].lines[0]
+    np.testing.assert_allclose(line.get_xdata(), [0, 0.25, 0.75, 1])
+    np.testing.assert_allclose(line.get_ydata(), [0, 0.5, 1, 1])
+    assert "test chips (2)" in list_texts(figure)
+
+
+def count_overlaps(figure: Figure) -> int:
+    """Count the labels of the vertical axis that run into the next one."""
+    axes = draw(figure).axes[0]
+    low, high = axes.get_ylim()
+    ticks = zip(axes.get_yticklabels(), axes.get_yticks(), strict=True)
+    boxes = [label.get_window_extent() for label, y in ticks if low <= y <= high]
+    boxes.sort(key=lambda box: box.y0)
+    return sum(below.y1 > above.y0 for below, above in pairwise(boxes))
+
+
+@pytest.mark.parametrize("lowest", [1e-12, 1e-4, 0.01, 0.1])
+def test_probabilities_have_an_axis_that_can_be_read(lowest):
+    figure = mines.plot_probabilities(np.geomspace(lowest, 0.15, 40), 0.2)
+    assert count_overlaps(figure) == 0
+    assert figure.axes[0].get_ylim()[0] > 1e-5
 
 
 def test_probabilities_count_those_over_the_threshold():
@@ -233,7 +330,8 @@ PICTURES = {
     "samples": lambda chip: explore.plot_label_samples({"clear": [("a", chip)]}, columns=2),
     "steps": lambda chip: haze.plot_steps([("a", chip)]),
     "before and after": lambda chip: haze.plot_before_after([("x", {"a": chip, "b": chip})]),
-    "gallery": lambda chip: mines.plot_gallery([("a", 0.5, "clear", chip)]),
+    "gallery": lambda chip: gallery.plot_gallery([Card("a", "clear", (chip,))]),
+    "neighbours": lambda chip: ensemble.plot_neighbours([[("a", chip)]]),
     "inputs": lambda chip: training.plot_inputs([chip, chip], "a"),
 }
 

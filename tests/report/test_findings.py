@@ -4,28 +4,35 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from planet_lib.data.labels import MINE, WEATHER, encode_tags
+from planet_lib.data.labels import INDEX, LABELS, MINE, WEATHER, encode_tags
 from planet_lib.evaluation.run_scores import score_run
-from planet_lib.report import findings
+from planet_lib.report.findings import (
+    dehaze,
+    ensemble,
+    evaluate,
+    explore,
+    find_mines,
+    train,
+)
 
 CLEAR, HAZE = WEATHER.index("clear"), WEATHER.index("haze")
 OPEN, UP, DOWN = (-0.01, 0.02), (0.01, 0.02), (-0.02, -0.01)
 
 
 def test_rarity_bounds_the_best_possible_recall():
-    text = findings.conclude_rarity(11, 150, 3)
+    text = explore.conclude_rarity(11, 150, 3)
     assert "11 of 150 labelled chips (7.3%)" in text
     assert "3 of them in the test" in text
     assert "at least 44%" in text
-    assert "nothing about finding one" in findings.conclude_rarity(4, 150, 0)
+    assert "nothing about finding one" in explore.conclude_rarity(4, 150, 0)
 
 
 def test_cooccurrence_names_the_labels_that_differ_most():
     with_mine, without = f"clear primary water {MINE}", "clear primary road"
-    text = findings.conclude_cooccurrence(encode_tags([with_mine, without, without]), MINE)
+    text = explore.conclude_cooccurrence(encode_tags([with_mine, without, without]), MINE)
     assert "over-represented label is water (100% against 33% of all chips)" in text
     assert "under-represented road (0% against 67% of all chips)" in text
-    assert "No chip has" in findings.conclude_cooccurrence(encode_tags([without]), MINE)
+    assert "No chip has" in explore.conclude_cooccurrence(encode_tags([without]), MINE)
 
 
 @pytest.mark.parametrize(
@@ -37,18 +44,18 @@ def test_cooccurrence_names_the_labels_that_differ_most():
 )
 def test_haziness_separates_hazy_from_clear_chips_or_not(haziness, conclusion):
     weather = np.array([CLEAR, CLEAR, HAZE, HAZE, -1])
-    text = findings.conclude_haziness(np.array([*haziness, 0.0]), weather)
+    text = explore.conclude_haziness(np.array([*haziness, 0.0]), weather)
     assert pd.Series([text]).str.contains(conclusion).all()
-    assert "separates nothing" in findings.conclude_haziness(np.ones(5), weather * 0)
+    assert "separates nothing" in explore.conclude_haziness(np.ones(5), weather * 0)
 
 
 def test_haze_removal_hides_the_weather_or_not():
     weather = np.array([CLEAR, CLEAR, HAZE, HAZE])
     apart, mixed = np.array([0.1, 0.2, 0.8, 0.9]), np.array([0.1, 0.9, 0.2, 0.8])
-    text = findings.conclude_haze_removal(apart, mixed, weather)
+    text = dehaze.conclude_haze_removal(apart, mixed, weather)
     assert "100% of all pairs before and in 50% after" in text
     assert "harder to recognise" in text
-    assert "as easy" in findings.conclude_haze_removal(apart, apart, weather)
+    assert "as easy" in dehaze.conclude_haze_removal(apart, apart, weather)
 
 
 def test_truth_tells_where_a_method_helps_and_where_it_harms():
@@ -56,7 +63,7 @@ def test_truth_tells_where_a_method_helps_and_where_it_harms():
         rows = [("no haze", "as taken", 3.0), ("dense", "as taken", 20.0)]
         rows += [("no haze", "dark_channel", no_haze), ("dense", "dark_channel", dense)]
         scores = pd.DataFrame(rows, columns=["strength", "method", "ciede2000"])
-        return findings.conclude_truth(scores, "dark_channel")
+        return dehaze.conclude_truth(scores, "dark_channel")
 
     text = conclude(4, 15)
     assert "dark channel lowers the colour error, most at “dense” (−5.0)" in text
@@ -76,7 +83,7 @@ def test_truth_tells_where_a_method_helps_and_where_it_harms():
 )
 def test_training_overfits_or_would_go_on(losses, validation, best, conclusion):
     history = pd.DataFrame({"loss": losses, "val_loss": validation})
-    text = findings.conclude_training(history, best)
+    text = train.conclude_training(history, best)
     assert pd.Series([text]).str.contains(conclusion).all()
 
 
@@ -85,10 +92,10 @@ def test_ladder_names_the_largest_settled_gain():
         {"gain": [None, 0.02, 0.03, 0.04], "gain_low": [None, 0.01, 0.02, -0.01]},
         ["trees", "ridge", "network", "luck"],
     )
-    text = findings.conclude_ladder(ladder)
+    text = ensemble.conclude_ladder(ladder)
     assert "2 of 3 steps gain more than chance explains; most by “network” (+0.030)" in text
     assert "gain of the other 1 may be chance" in text
-    assert "No step gains" in findings.conclude_ladder(ladder.loc[["trees", "luck"]])
+    assert "No step gains" in ensemble.conclude_ladder(ladder.loc[["trees", "luck"]])
 
 
 def score(right: int, chips: int = 40):
@@ -104,7 +111,7 @@ def test_runs_beat_the_best_baseline_or_not():
 
     def conclude(**scores) -> str:
         runs = {f"{name}-raw": value for name, value in scores.items()}
-        return findings.conclude_baselines(runs, baselines, seed=0)
+        return evaluate.conclude_baselines(runs, baselines, seed=0)
 
     assert "Every run beats the best baseline (trees)" in conclude(cnn=score(30))
     assert "No run beats" in conclude(cnn=score(20), resnet=score(15))
@@ -116,7 +123,7 @@ def test_runs_beat_the_best_baseline_or_not():
 def test_haze_gain_is_settled_only_by_an_interval_without_zero():
     def conclude(**intervals) -> str:
         gains = {f"{name}-dehazed": {"interval": ends} for name, ends in intervals.items()}
-        return findings.conclude_haze_gain(gains)
+        return evaluate.conclude_haze_gain(gains)
 
     text = conclude(cnn=UP, resnet=DOWN, densenet=OPEN)
     assert "rises by more than chance explains for Plain CNN, haze removed." in text
@@ -127,12 +134,84 @@ def test_haze_gain_is_settled_only_by_an_interval_without_zero():
     assert "nothing is compared" in conclude()
 
 
+def find(count: int, mines: int) -> np.ndarray:
+    return np.arange(mines) < count
+
+
 def test_mines_rank_runs_only_where_their_intervals_do_not_overlap():
-    assert "cannot rank" in findings.conclude_mines({"a": 1, "b": 3}, 4)
-    assert "recall by 1%; the intervals of the best" in findings.conclude_mines(
-        {"a": 10, "b": 90}, 100
-    )
-    assert "says nothing" in findings.conclude_mines({"a": 0}, 0)
+    text = evaluate.conclude_mines({"a": find(1, 4), "b": find(3, 4)})
+    assert "1 of 4 mines are found by every run and 1 by none" in text
+    assert "cannot rank" in text
+    text = evaluate.conclude_mines({"a": find(10, 100), "b": find(90, 100)})
+    assert "recall by 1%; the intervals of the best" in text
+    assert "says nothing" in evaluate.conclude_mines({"a": find(0, 0)})
+
+
+def test_mine_errors_tell_what_the_missed_mine_costs_and_what_is_taken_for_one():
+    truth = encode_tags([f"clear primary {MINE}"] * 2 + ["clear road"] * 2 + ["clear primary"] * 6)
+    probabilities = np.zeros(truth.shape)
+
+    def conclude(*mine: float) -> str:
+        probabilities[:, INDEX[MINE]] = [*mine, *[0.0] * (10 - len(mine))]
+        return evaluate.conclude_mine_errors(truth, probabilities)
+
+    text = conclude(0.9, 0.1, 0.5, 0.6, 0.15)
+    assert "would have to be 0.1; then 3 chips without a mine" in text
+    assert "instead of 2" in text
+    assert "Of the 2 falsely flagged chips, 100% show road (of all chips 20%)" in text
+    assert conclude(0.9, 0.9) == "No mine is missed. No chip is falsely flagged."
+
+
+def score_threshold_chips(*between: int):
+    """Score chips whose label is sure, but for some that only the lower threshold predicts."""
+    truth = np.tile(encode_tags(["clear primary"]), (20, 1))
+    predicted = truth.astype(float)
+    predicted[:, list(between)] = 0.3
+    return score_run(truth, predicted, np.repeat(["test", "validation"], 10), seed=0)
+
+
+def test_lower_threshold_pays_where_enough_of_what_it_adds_is_true():
+    clear, road, water = INDEX["clear"], INDEX["road"], INDEX["water"]
+    text = evaluate.conclude_thresholds(score_threshold_chips(clear, road))
+    assert "adds 20 predicted labels, of which 50% are true" in text
+    assert "so the lower threshold pays" in text
+    false = evaluate.conclude_thresholds(score_threshold_chips(road, water))
+    assert "does not pay" in false
+    assert "does not matter" in evaluate.conclude_thresholds(score_threshold_chips())
+
+
+def test_choice_tells_the_lead_and_the_rank_on_the_test_chips():
+    runs = {"cnn-raw": score(30), "densenet-raw": score(20)}
+    text = evaluate.conclude_choice(runs, "densenet-raw")
+    assert "(Plain CNN, as taken); on the test chips it has rank 2 of 2" in text
+    assert "no other run" in evaluate.conclude_choice({"cnn-raw": score(30)}, "cnn-raw")
+
+
+def test_haze_free_chips_help_the_label_that_gains_most():
+    labels = pd.DataFrame({"f2": 0.5, "support": 20}, ["water", "haze", "road", "blow_down"])
+    labels.loc["blow_down", "support"] = 3
+    change = pd.Series([0.2, -0.1, 0.0, 0.4], labels.index)
+    tables = {"cnn-raw": labels, "cnn-dehazed": labels.assign(f2=labels["f2"] + change)}
+    text = evaluate.conclude_haze_labels(tables)
+    assert "water gains most from haze-free chips (F2 +0.20) and haze least (−0.10)" in text
+    assert evaluate.conclude_haze_labels({"cnn-raw": labels}) == ""
+
+
+def test_published_scores_are_compared_by_a_sign_test_and_not_with_synthetic_chips():
+    labels = [f"label {i}" for i in range(12)]
+    published, support = pd.Series(0.5, labels), pd.Series([10] * 11 + [9], labels)
+
+    def conclude(higher: int, **options) -> str:
+        own = pd.Series(np.where(np.arange(12) < higher, 0.6, 0.4), labels)
+        return evaluate.conclude_published(
+            own, published, support, **{"synthetic": False} | options
+        )
+
+    assert "Of the 11 labels on at least 10 test chips" in conclude(11)
+    assert "higher on 11." in conclude(11)
+    assert "the difference is more than chance explains" in conclude(11)
+    assert "the difference is no more than chance explains" in conclude(6)
+    assert "synthetic chips are easier" in conclude(11, synthetic=True)
 
 
 def test_weather_is_compared_with_the_best_other_method():
@@ -140,7 +219,7 @@ def test_weather_is_compared_with_the_best_other_method():
     others = {"forest": half, "regression": ~right}
 
     def conclude(correct) -> str:
-        return findings.conclude_weather({"cnn-raw": correct, **others}, "cnn-raw", seed=0)
+        return evaluate.conclude_weather({"cnn-raw": correct, **others}, "cnn-raw", seed=0)
 
     assert "Plain CNN, as taken is right on 100.0%" in conclude(right)
     assert "(forest) on 50.0%: a difference of +50.0 percentage points" in conclude(right)
@@ -160,13 +239,91 @@ def test_weather_is_compared_with_the_best_other_method():
 )
 def test_leakage_is_shown_only_where_every_seed_agrees(excess, conclusion):
     leakage = pd.DataFrame({"random": np.array(excess) + 0.8, "grouped": 0.8})
-    text = findings.conclude_leakage(leakage)
+    text = evaluate.conclude_leakage(leakage)
     assert conclusion in text
     assert f"differs by {np.mean(excess):+.3f}".replace("-", "−") in text
 
 
 def test_search_expects_mines_at_the_precision_of_the_test():
-    text = findings.conclude_search(20, {"predicted": 10, "found": 9})
+    text = find_mines.conclude_search(20, {"predicted": 10, "found": 9})
     assert "9 of 10 mines predicted" in text
     assert "12 to 20 of the 20 flagged ones have a mine" in text
-    assert "unknown" in findings.conclude_search(20, {"predicted": 0, "found": 0})
+    assert "unknown" in find_mines.conclude_search(20, {"predicted": 0, "found": 0})
+    assert "does not mean that there is no mine" in find_mines.conclude_search(
+        0, {"predicted": 10, "found": 9}
+    )
+
+
+def test_effort_says_how_far_to_look_from_the_ranks_of_known_mines():
+    text = find_mines.conclude_effort([1, 2, 5, 30], 100, 50)
+    assert "The first 30 of 100 held-out chips hold 4 of 4 mines" in text
+    assert "would take about 81 chips" in text
+    assert "look at the first 15 of 50" in text
+    assert "at least 51% of all mines" in text
+    twenty = [*range(1, 20), 100]  # one of twenty may be missed
+    assert "The first 18 of 100 held-out chips hold 18 of 20" in find_mines.conclude_effort(
+        twenty, 100, 50
+    )
+    assert "cannot tell how far" in find_mines.conclude_effort([], 100, 50)
+
+
+def test_watched_chips_tell_what_is_learned_last():
+    truth = encode_tags(["clear primary", "haze water"])
+    watched = np.repeat(truth[None].astype(float), 4, axis=0)
+    watched[0, :, INDEX["primary"]] = 1 - truth[:, INDEX["primary"]]
+    watched[:2, 1, INDEX["water"]] = 0.1
+    text = train.conclude_watching(watched, truth, ["a", "b"], best_epoch=4)
+    assert "In epoch 1, 3 of 34 decisions" in text
+    assert "in the selected epoch 0" in text
+    assert "water on b, from epoch 3 on" in text
+    settled = train.conclude_watching(watched[2:], truth, ["a", "b"], best_epoch=2)
+    assert settled.endswith("in the selected epoch 0.")
+
+
+def test_mistakes_name_the_worst_labels_and_whether_a_threshold_would_help():
+    truth = encode_tags(["clear primary road", "clear primary road", "clear primary", "haze"])
+
+    def conclude(road: float) -> str:
+        probabilities = truth.astype(float)
+        probabilities[:, INDEX["road"]] = [road, 1, 0, 0]
+        probabilities[3, INDEX["water"]] = 0.9
+        return train.conclude_mistakes(truth, probabilities)
+
+    text = conclude(0.15)
+    assert "2 of 4 chips get exactly their true labels" in text
+    assert "1 labels are missed, most often road (on 1 of its 2 chips)" in text
+    assert "a lower threshold would find many" in text
+    assert "falsely, most often water (1 of its 1 predictions)" in text
+    assert "no threshold would find most of them" in conclude(0.01)
+    assert train.conclude_mistakes(truth, truth.astype(float)).startswith("4 of 4")
+
+
+def test_similarity_counts_only_where_it_comes_with_labels():
+    training = encode_tags(["clear primary", "haze water"])
+    truth = encode_tags(["clear primary", "haze water"])
+    text = ensemble.conclude_similarity(np.array([0, 1]), truth, training)
+    assert "shares 100% of the labels" in text
+    assert "any training chip 50%: what looks alike" in text
+    assert "means nothing" in ensemble.conclude_similarity(np.array([1, 0]), truth, training)
+
+
+def test_members_are_judged_where_they_disagree():
+    truth = np.zeros((4, len(LABELS)), np.uint8)
+    truth[:2, 0] = 1
+    sure = truth.astype(float)
+    wrong = {name: sure.copy() for name in ("trees", "ridge", "networks")}
+    for row, name in enumerate(wrong):
+        wrong[name][row, 0] = 0.1 if truth[row, 0] else 0.3
+    text = ensemble.conclude_disagreement(wrong, truth)
+    assert "disagree about 3 of 68 decisions (4.4%)" in text
+    assert "trees 67%, ridge 67%, networks 67% and their mean 100%" in text
+    assert "better than any one of them" in text
+    agreed = ensemble.conclude_disagreement({"trees": sure, "ridge": sure}, truth)
+    assert "averaging changes nothing" in agreed
+
+
+def test_mistakes_of_a_chip_are_written_in_plain_words():
+    truth, predicted = encode_tags([f"clear {MINE}", "clear bare_ground"])
+    text = train.describe_mistakes(truth, predicted)
+    assert text == "missed: artisanal mine\nfalse: bare ground"
+    assert train.describe_mistakes(truth, truth) == "no mistake"

@@ -116,6 +116,9 @@ def results() -> dict:
             "labelled": 1700,
             "unlabelled": 150,
             "left_out": 2,
+            "problems": [
+                {"problem": HOSTILE, "action": "left out", "files": 2, "example": "train_7.jpg"}
+            ],
             "sha256": "ab12" * 16,
             "splits": {"train": 1420, "validation": 140, "test": 140},
         },
@@ -393,9 +396,23 @@ def test_numbers_come_from_the_results(render_front):
         "1,700 labelled",
         "2 min 10 s",
         "10 min 0 s",
-        "2 chips were left out",
+        "2 of the chips could not be read",
     ):
         assert number in text
+
+
+def test_front_page_lists_the_problems_of_the_data(render_front, results):
+    (row,) = render_front().select("table.problems tbody tr")
+    assert [cell.get_text() for cell in row.find_all(["th", "td"])] == [
+        HOSTILE,
+        "2",
+        "train_7.jpg",
+        "left out",
+    ]
+    results["data"]["problems"] = []
+    page = render_front()
+    assert not page.select("table.problems")
+    assert "every file, row and label of the data is used as it came" in page.main.get_text()
 
 
 @pytest.mark.parametrize(("support", "weak"), [(3, True), (9, True), (10, False)])

@@ -1,11 +1,14 @@
-"""Figure of the ensemble: the score after each of its steps."""
+"""Figures of the ensemble: what its descriptors and its ridge see, and the score of each step."""
 
 import textwrap
+from collections.abc import Mapping, Sequence
 
+import cv2
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from planet_lib.report.figures.style import FOREST, INK, MUTED, make_figure
+from planet_lib.report.figures.style import FOREST, INK, MUTED, draw_chip, make_figure
 
 
 def plot_ladder(ladder: pd.DataFrame) -> Figure:
@@ -39,4 +42,49 @@ def plot_ladder(ladder: pd.DataFrame) -> Figure:
         va="center", fontsize=9.5, color=MUTED,
     )  # fmt: skip
     axes.grid(axis="y", visible=False)
+    return figure
+
+
+def plot_maps(chip: np.ndarray, maps: Mapping[str, np.ndarray], *, cells: int) -> Figure:
+    """Plot maps of a chip, and below them their means over cells.
+
+    Parameters
+    ----------
+    chip : ndarray of shape (H, W, 3), uint8
+    maps : mapping of str to ndarray of shape (H, W)
+        By name. Each is drawn from black, its lowest value, to white, its highest but for 1 %.
+    cells : int
+        Along a side.
+    """
+    figure, axes = make_figure(2, 1 + len(maps), height_in=0.5 + 15.6 / (1 + len(maps)))
+    coarse = cv2.resize(chip, (cells, cells), interpolation=cv2.INTER_AREA)
+    draw_chip(axes[0, 0], chip, "the chip")
+    draw_chip(axes[1, 0], coarse, f"{cells} × {cells} cells")
+    for (upper, lower), (name, plane) in zip(axes.T[1:], maps.items(), strict=True):
+        plane = plane.astype(np.float32)
+        low, high = plane.min(), np.quantile(plane, 0.99)
+        plane = ((plane - low) / max(high - low, 1e-6)).clip(0, 1)
+        draw_chip(upper, plane, name.replace(", ", "\n"))
+        draw_chip(lower, cv2.resize(plane, (cells, cells), interpolation=cv2.INTER_AREA))
+    return figure
+
+
+def plot_neighbours(rows: Sequence[Sequence[tuple[str, np.ndarray]]]) -> Figure:
+    """Plot chips, each with its most similar training chips to the right.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of (str, ndarray of shape (H, W, 3))
+        For each chip the text below it and its picture, then those of its neighbours.
+    """
+    columns = len(rows[0])
+    figure, axes = make_figure(
+        len(rows), columns, height_in=(0.65 + 7.6 / columns) * len(rows), squeeze=False
+    )
+    for line, cells in zip(axes, rows, strict=True):
+        for cell, (text, picture) in zip(line, cells, strict=True):
+            draw_chip(cell, picture)
+            cell.set_anchor("N")  # spare room goes to the text below
+            wrapped = "\n".join(textwrap.fill(part, 26) for part in text.splitlines())
+            cell.text(0, -0.03, wrapped, transform=cell.transAxes, fontsize=7.5, va="top")
     return figure

@@ -1,50 +1,20 @@
-"""Figures of the search for mines: the ranked chips and their probabilities."""
+"""Figures of the search for mines: the ranked probabilities, and the effort of a search."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
-from planet_lib.report.contents import name_label
-from planet_lib.report.figures.style import FOREST, OCHRE, draw_chip, label_plainly, make_figure
+from planet_lib.report.figures.style import FOREST, MUTED, OCHRE, SKY, label_plainly, make_figure
 
-COLUMNS = 4
-
-
-def plot_gallery(chips: Sequence[tuple[str, float, str, np.ndarray]]) -> Figure:
-    """Plot chips in the given order, with their name, probability and other labels.
-
-    Parameters
-    ----------
-    chips : sequence of (name, probability, labels, ndarray of shape (H, W, 3))
-    """
-    rows = -(-len(chips) // COLUMNS)
-    figure, axes = make_figure(rows, COLUMNS, height_in=2.95 * rows, squeeze=False)
-    for cell in axes.flat:
-        cell.set_axis_off()
-    for rank, (cell, (name, probability, labels, chip)) in enumerate(
-        zip(axes.flat, chips, strict=False), start=1
-    ):
-        draw_chip(cell, chip)
-        cell.set_title(
-            f"{rank}. {name}: {probability:.0%}", fontsize=10, fontweight="bold", loc="left"
-        )
-        cell.text(
-            0,
-            -0.03,
-            _wrap(labels),
-            transform=cell.transAxes,
-            fontsize=7.5,
-            va="top",
-            linespacing=1.25,
-        )
-    return figure
+LOWEST = 1e-4  # probabilities below are drawn here
 
 
 def plot_probabilities(probabilities: np.ndarray, threshold: float) -> Figure:
     """Plot the sorted probabilities of a mine of all chips, and the threshold."""
     figure, axes = make_figure(height_in=3.0)
-    ranked = np.sort(probabilities)[::-1]
+    ranked = np.maximum(np.sort(probabilities)[::-1], LOWEST)
     over = ranked >= threshold
     ranks = np.arange(1, len(ranked) + 1)
     axes.scatter(ranks[over], ranked[over], color=OCHRE, s=22, label="flagged as a mine")
@@ -54,6 +24,7 @@ def plot_probabilities(probabilities: np.ndarray, threshold: float) -> Figure:
         len(ranked), threshold, f"threshold {threshold:.2f}", ha="right", va="bottom", fontsize=9
     )
     axes.set_yscale("log")
+    axes.set_ylim(top=1.3)
     label_plainly(axes.yaxis)
     axes.set_xlabel("rank of the chip")
     axes.set_ylabel("probability of a mine")
@@ -61,11 +32,29 @@ def plot_probabilities(probabilities: np.ndarray, threshold: float) -> Figure:
     return figure
 
 
-def _wrap(labels: str, *, width: int = 30) -> str:
-    lines = [""]
-    for label in labels.split():
-        word = name_label(label)
-        if lines[-1] and len(lines[-1]) + len(word) + 2 > width:
-            lines.append("")
-        lines[-1] += (" " if lines[-1] else "") + word + ","
-    return "\n".join(lines).removesuffix(",")
+def plot_effort(efforts: Mapping[str, pd.DataFrame]) -> Figure:
+    """Plot the share of the mines found against the share of the chips looked at.
+
+    Parameters
+    ----------
+    efforts : mapping of str to DataFrame
+        By name of the chips, as returned by `planet_lib.evaluation.mines.measure_effort`; each
+        with at least one mine.
+    """
+    figure, axes = make_figure(height_in=3.2)
+    for (name, effort), colour in zip(efforts.items(), (OCHRE, SKY), strict=False):
+        found = np.arange(len(effort) + 1) / len(effort)
+        looked = [0, *effort["share"], 1]
+        axes.step(
+            looked, [*found, 1], where="post", color=colour, linewidth=2,
+            label=f"{name} ({len(effort)})",
+        )  # fmt: skip
+    axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="in no particular order")
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.04)
+    axes.set_xlabel("chips looked at, most probable first")
+    axes.set_ylabel("mines found")
+    axes.legend(loc="lower right")
+    return figure

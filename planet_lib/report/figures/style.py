@@ -28,6 +28,7 @@ OCHRE = "#c8641b"
 SKY = "#2f6db5"
 PLUM = "#8a4f9e"
 WEATHER_COLOURS = {"clear": SKY, "partly_cloudy": "#8a6fb0", "haze": OCHRE, "cloudy": MUTED}
+DENSE_SPAN = 50  # from lowest to highest, above which 1, 2 and 5 of each decade collide
 SEQUENTIAL = sns.light_palette(FOREST, as_cmap=True)
 
 mpl.use("agg")
@@ -106,8 +107,10 @@ def draw_chip(axes: mpl.axes.Axes, chip: np.ndarray, title: str = "") -> None:
 
 
 def label_plainly(axis: mpl.axis.Axis) -> None:
-    """Label a logarithmic axis with plain numbers instead of powers of ten."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    """Label a logarithmic axis with plain numbers, each decade once where there are many."""
+    low, high = axis.get_view_interval()
+    many = low > 0 and high / low > DENSE_SPAN
+    axis.set_major_locator(LogLocator(subs=(1,) if many else (1, 2, 5)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())
 

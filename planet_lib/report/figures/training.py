@@ -1,4 +1,4 @@
-"""Figures of a training: the learning curves and the network's input."""
+"""Figures of a training: the network, its input, its learning curves and its progress."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from planet_lib.data.labels import LABELS
+from planet_lib.report.contents import name_label
 from planet_lib.report.figures.style import (
     FOREST,
+    INK,
     MUTED,
     OCHRE,
+    SEQUENTIAL,
     draw_chip,
     label_plainly,
     make_figure,
@@ -59,4 +63,90 @@ def plot_inputs(views: Sequence[np.ndarray], title: str) -> Figure:
             name = "" if row else f"view {number}"
             draw_chip(cell, view[..., 3 * row : 3 * row + 3], name)
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    return figure
+
+
+def plot_network(summary: pd.DataFrame) -> Figure:
+    """Plot the stages of a network from the chip to its heads, as wide as their pictures.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As returned by `planet_lib.networks.summary.summarise_network`.
+    """
+    figure, axes = make_figure(height_in=0.6 + 0.34 * len(summary))
+    heights = np.arange(len(summary))
+    depths = np.log2(summary["maps"]) / np.log2(summary["maps"].max())
+    axes.barh(
+        heights, summary["side_px"] / summary["side_px"].max(), height=0.72,
+        left=-summary["side_px"] / summary["side_px"].max() / 2,
+        color=SEQUENTIAL(0.15 + 0.85 * depths.to_numpy()), edgecolor=MUTED, linewidth=0.5,
+    )  # fmt: skip
+    for height, row in zip(heights, summary.itertuples(), strict=True):
+        side = f"{row.side_px} × {row.side_px} × " if row.side_px > 1 else ""
+        layers = f"{row.layers} layer{'s' if row.layers > 1 else ''}, " if row.layers else ""
+        weights = f"{layers}{row.parameters:,} weights" if row.parameters else ""
+        axes.text(0.56, height, f"{side}{row.maps}", va="center", fontsize=9.5)
+        axes.text(0.93, height, weights, va="center", fontsize=9.5, color=INK)
+    axes.set_yticks(heights, [name_label(stage) for stage in summary.index])
+    axes.set_ylim(len(summary) - 0.5, -0.5)
+    axes.set_xlim(-0.52, 1.5)
+    axes.xaxis.set_visible(False)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(left=False)
+    return figure
+
+
+def plot_watched(
+    chips: Sequence[np.ndarray],
+    names: Sequence[str],
+    truth: np.ndarray,
+    watched: np.ndarray,
+    *,
+    threshold: float,
+    best_epoch: int,
+) -> Figure:
+    """Plot what a network says about a few chips after each epoch, one row for each chip.
+
+    The labels of a chip stand first, in bold; then those that it reaches the threshold for.
+
+    Parameters
+    ----------
+    chips : sequence of ndarray of shape (H, W, 3), uint8
+    names : sequence of str
+    truth : ndarray of shape (M, 17), 0 or 1
+    watched : ndarray of shape (epochs, M, 17), float
+        Probabilities.
+    threshold : float
+    best_epoch : int
+        Counted from 1.
+    """
+    false = (watched[-1] >= threshold) & (truth == 0)
+    shown = [
+        [*np.flatnonzero(truth[i]), *np.flatnonzero(false[i])] or [watched[-1, i].argmax()]
+        for i in range(len(chips))
+    ]
+    heights = [max(1.7, 0.3 + 0.2 * len(labels)) for labels in shown]
+    figure, axes = make_figure(
+        len(chips), 2, height_in=sum(heights) + 0.5, squeeze=False,
+        width_ratios=[1, 3.4], height_ratios=heights,
+    )  # fmt: skip
+    epochs = len(watched)
+    for i, (picture, panel) in enumerate(axes):
+        draw_chip(picture, chips[i], names[i])
+        image = panel.imshow(
+            watched[:, i, shown[i]].T, cmap=SEQUENTIAL, vmin=0, vmax=1, aspect="auto",
+            extent=(0.5, epochs + 0.5, len(shown[i]) - 0.5, -0.5), interpolation="nearest",
+        )  # fmt: skip
+        panel.set_yticks(range(len(shown[i])), [name_label(LABELS[k]) for k in shown[i]])
+        for tick, label in zip(panel.get_yticklabels(), shown[i], strict=True):
+            true = truth[i, label] == 1
+            tick.set(color=FOREST if true else MUTED, fontweight="bold" if true else "normal")
+        panel.tick_params(labelsize=9, left=False)
+        panel.axvline(best_epoch, color=OCHRE, linestyle=":", linewidth=1.5)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.grid(visible=False)
+    axes[-1, 1].set_xlabel("epoch")
+    figure.colorbar(image, ax=axes[:, 1], label="probability", shrink=0.5, aspect=30)
     return figure

@@ -1,0 +1,1 @@
+"""Conclusions that the notebooks print as findings, a module for each notebook."""
