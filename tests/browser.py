@@ -27,7 +27,7 @@ FLAGS = (
     "--disable-sync",
 )
 NARROW_PX, WIDE_PX = 360, 1280
-PICTURE_PX = 1100  # height of the picture of a front page
+PICTURE_PX = 1300  # height of the picture of a front page
 PAGE_BYTES, REPORT_BYTES = 2_500_000, 12_000_000
 
 FIND_FAULTS = """() => {

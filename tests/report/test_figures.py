@@ -428,7 +428,7 @@ def test_plot_of_very_many_marks_is_shown_as_pixels(show):
 
 def test_table_is_rounded_and_has_dashes_for_undefined_values():
     table = pd.DataFrame({"f2_gain": [-0.12345, np.nan], "support": [1234, 0]}, [MINE, "road"])
-    written = style.format_table(table, digits=2).written
+    written = style.format_table(table, caption="A.", digits=2).written
     assert list(written.columns) == ["F2 gain", "support"]
     assert list(written.index) == ["artisanal mine", "road"]
     assert written.to_numpy().tolist() == [["−0.12", "1,234"], ["–", "0"]]

@@ -66,7 +66,7 @@ class Table:
     caption: str
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        caption = f"<caption>{html.escape(self.caption)}</caption>"
         with pd.option_context("display.max_colwidth", None):
             table = self.written.to_html()
         return {
@@ -76,7 +76,7 @@ class Table:
         }
 
 
-def format_table(table: pd.DataFrame, *, caption: str = "", digits: int = 3) -> Table:
+def format_table(table: pd.DataFrame, *, caption: str, digits: int = 3) -> Table:
     """Format a table for the reader: rounded numbers, dashes for NaN, labels in plain words.
 
     Parameters
