@@ -16,7 +16,7 @@ from planet_lib.networks.predict import PREDICTION_BATCH
 from planet_lib.training.callbacks import seed_dropout
 from planet_lib.training.compilation import compile_training_copy
 
-LAST_SHARED = "stage2_add"  # layer of the pretrained network; those above it are fine-tuned
+LAST_SHARED = "stage3_add"  # layer of the pretrained network; those above it are fine-tuned
 LEARNING_RATE = 1e-3
 BATCH_SIZE = 16
 

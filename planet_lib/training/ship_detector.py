@@ -132,7 +132,7 @@ def compress_model(path: Path) -> None:
     with (
         replace_file(path) as partial,
         zipfile.ZipFile(path) as stored,
-        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_BZIP2) as packed,
     ):
         for name in stored.namelist():
             packed.writestr(name, stored.read(name))

@@ -149,7 +149,7 @@ def small_learners(tmp_path_factory) -> Iterator[None]:
     """Use a pretrained network with few weights, few trees and few features for the ridge."""
     folder = tmp_path_factory.mktemp("pretrained")
     keras.utils.set_random_seed(0)
-    save_model(build_model("resnet", CHIP_PX, channels=6, widths=(4, 4, 4)), folder)
+    save_model(build_model("resnet", CHIP_PX, channels=6, widths=(4, 4, 4, 4)), folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fine_tuning, "PRETRAINED", folder)
         patch.setattr(base_learners, "predict_with_trees", predict_with_few_trees)
