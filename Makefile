@@ -3,17 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The recipes read these from the environment, so that a path may hold quotes and spaces.
-export NAME PROFILE DATA REPLACE
+export NAME PROFILE DATA REPLACE SCENES CLUSTER
 
 # A copied or moved checkout sets up its own .venv: the files in there name the folder they are in.
 ifneq ($(shell cat $(VENV)/ready 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/ready
 endif
 
-$(foreach word,name profile data replace,$(if $(filter command,$(origin $(word))),$(error $(word)=$($(word)): write it in capital letters)))
+$(foreach word,name profile data replace scenes cluster,$(if $(filter command,$(origin $(word))),$(error $(word)=$($(word)): write it in capital letters)))
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lab bench picture lock
+.PHONY: help report scenes test test-cluster lab bench picture lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -23,13 +23,23 @@ help: ## list the targets
 	@echo "  NAME=name      name of the report and its folder in reports/ (default: of the data and profile)"
 	@echo "  REPLACE=yes    replace a report of that name with another profile or other data"
 	@echo "  PROFILE=name   profile in config/: $(basename $(notdir $(wildcard config/*.yaml))) (default: of the data)"
+	@echo "  SCENES=path    folder of scenes (GeoTIFFs) for make scenes"
+	@echo "  CLUSTER=path   folder of a Snakemake profile: docs/cluster/slurm, docs/cluster/kubernetes (default: here)"
+	@echo "  OPTIONS=...    further options of planet report or planet scenes, such as --scaling=reflectance"
 
 report: $(VENV)/ready ## make the report, or update what has changed
 	@$(BIN)/planet report $${PROFILE:+--profile="$$PROFILE"} $${NAME:+--name="$$NAME"} $${DATA:+--data="$$DATA"} \
-		$${REPLACE:+--replace}
+		$${REPLACE:+--replace} $${CLUSTER:+--cluster="$$CLUSTER"} $(OPTIONS)
+
+scenes: $(VENV)/ready ## find mines in all scenes of the folder SCENES, one job a scene
+	@test -n "$$SCENES" || { echo "error: make scenes needs SCENES=folder" >&2; exit 1; }
+	@$(BIN)/planet scenes $${NAME:+--name="$$NAME"} $${CLUSTER:+--cluster="$$CLUSTER"} $(OPTIONS) -- "$$SCENES"
 
 test: $(VENV)/ready ## run all tests on two cores; print how long they took
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test-cluster: $(VENV)/ready ## search 20 scenes on a SLURM of one node, with a worker killed (Debian, as root)
+	@$(BIN)/python tests/cluster/slurm.py
 
 lab: $(VENV)/ready ## open JupyterLab on the notebooks
 	@test "$$(id -u)" -ne 0 || case "$(LAB_OPTIONS)" in *--allow-root*) ;; *) \

@@ -6,16 +6,13 @@ runs this file in that folder. By hand:
 """
 
 import json
-import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from planet_lib.config import INPUTS
-from planet_lib.dependencies import PACKAGE, list_dependencies
 from planet_lib.report.contents import is_detection, list_pages, list_runs, name_data
+from planet_lib.report.graph import FROM_RUN as ROOT, STAGE, list_code as code
 
-ROOT = Path("../..") # from runs/<name>: a repository that is moved stays up to date
 REPORT = ROOT / "reports" / config["name"]
 PROFILE = config["profile"]
 SEED = PROFILE["seed"]
@@ -30,15 +27,8 @@ SITE = {
     "data_note": name_data(config["source"], config["credit"]),
     "synthetic": SYNTHETIC,
 }
-STAGE = f"exec 2>&1; {shlex.quote(sys.executable)} -m planet_lib.report.stage"
 EXECUTE = f"{STAGE} planet_lib.report.execute:execute_notebook"
 RENDER = f"{STAGE} planet_lib.report.pages:render_page"
-
-
-def code(*entries):
-    """Modules and notebooks that a rule runs, with all files of the package they depend on."""
-    paths = [PACKAGE.parent / entry for entry in ("planet_lib/report/stage.py", *entries)]
-    return [str(ROOT / file.relative_to(PACKAGE.parent)) for file in list_dependencies(*paths)]
 
 
 def notebook(name):

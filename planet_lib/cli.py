@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from planet_lib.errors import ConfigError, DataError, suggest
@@ -28,6 +29,7 @@ def _report(options: argparse.Namespace) -> None:
         profile=options.profile,
         cores=options.cores,
         replace=options.replace,
+        cluster=options.cluster,
     )
     print(f"report: {os.path.relpath(page)}")
 
@@ -100,9 +102,28 @@ def _find_mines(options: argparse.Namespace) -> None:
     print(f"sites: {len(sites)} in {os.path.relpath(options.out)}/sites.geojson")
 
 
-def _read_bands(text: str) -> list[int]:
+def _scenes(options: argparse.Namespace) -> None:
+    from planet_lib.report.scenes import make_scenes
+    from planet_lib.scenes.options import SearchOptions
+
+    sites, results = make_scenes(
+        options.folder,
+        options.name,
+        options=_collect(SearchOptions, options),
+        cores=options.cores,
+        cluster=options.cluster,
+    )
+    print(f"sites: {len(sites)} in {os.path.relpath(results)}/sites.geojson")
+
+
+def _collect(kind: type, options: argparse.Namespace):
+    """Make a dataclass of those options that are its fields."""
+    return kind(**{field.name: getattr(options, field.name) for field in fields(kind)})
+
+
+def _read_bands(text: str) -> tuple[int, ...]:
     try:
-        return [int(number) for number in text.split(",")]
+        return tuple(int(number) for number in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no list such as 3,2,1") from None
 
@@ -153,7 +174,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "Mining Watch, or mining-watch to download it",
     )
     report.add_argument("--profile", help="a file of config/ (default: the one for the data)")
-    report.add_argument("--cores", type=int, default=count_cores(), help="default: all")
+    _add_machine_options(report)
     report.add_argument(
         "--replace", action="store_true", help="also a report of another profile or other data"
     )
@@ -214,27 +235,13 @@ def _make_parser() -> argparse.ArgumentParser:
         help="a raster with red, green and blue, or red.tif,green.tif,blue.tif",
     )
     find.add_argument("--out", type=Path, required=True, help="folder for the results")
-    find.add_argument(
-        "--model",
-        help="a shipped detector or runs/<name>/models/<network>-<input> (default: the shipped one "
-        "whose ground distance fits)",
-    )
-    find.add_argument("--bands", type=_read_bands, help="red, green and blue, such as 3,2,1")
-    find.add_argument(
-        "--scaling",
-        help="tci (8-bit levels, default of 8-bit files), reflectance, percentile, or LOW,HIGH",
-    )
-    find.add_argument(
-        "--stride", type=int, help="distance of tiles in pixels (default: half a one)"
-    )
-    find.add_argument(
-        "--threshold", type=float, help="probability of a site (default: the model's)"
-    )
-    find.add_argument(
-        "--isolated-threshold", type=float, help="of a site far from others (default: the model's)"
-    )
-    find.add_argument("--boundaries", type=Path, help="areas whose names go into the table")
-    find.add_argument("--compare", type=Path, help="sites found earlier: new, grown, gone")
+    _add_search_options(find)
+
+    scenes = add("scenes", _scenes, "find mines in all scenes of a folder, one job a scene")
+    scenes.add_argument("folder", type=Path, help="GeoTIFFs and other rasters")
+    scenes.add_argument("--name", help="folder in runs/ (default: of the folder of scenes)")
+    _add_machine_options(scenes)
+    _add_search_options(scenes)
 
     export = add("export", _export, "write trained networks as ONNX files")
     export.add_argument(
@@ -245,3 +252,34 @@ def _make_parser() -> argparse.ArgumentParser:
         help="runs/<name>/models/<network>-<input>",
     )
     return parser
+
+
+def _add_machine_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cores", type=int, default=count_cores(), help="default: all")
+    parser.add_argument(
+        "--cluster", type=Path, help="folder of a Snakemake profile, such as docs/cluster/slurm"
+    )
+
+
+def _add_search_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        help="a shipped detector or runs/<name>/models/<network>-<input> (default: the shipped one "
+        "whose ground distance fits)",
+    )
+    parser.add_argument("--bands", type=_read_bands, help="red, green and blue, such as 3,2,1")
+    parser.add_argument(
+        "--scaling",
+        help="tci (8-bit levels, default of 8-bit files), reflectance, percentile, or LOW,HIGH",
+    )
+    parser.add_argument(
+        "--stride", type=int, help="distance of tiles in pixels (default: half a one)"
+    )
+    parser.add_argument(
+        "--threshold", type=float, help="probability of a site (default: the model's)"
+    )
+    parser.add_argument(
+        "--isolated-threshold", type=float, help="of a site far from others (default: the model's)"
+    )
+    parser.add_argument("--boundaries", type=Path, help="areas whose names go into the table")
+    parser.add_argument("--compare", type=Path, help="sites found earlier: new, grown, gone")

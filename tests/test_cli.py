@@ -13,7 +13,7 @@ def workplace(tmp_path, monkeypatch) -> Path:
     """Work in an empty folder, so that nothing can be made in the repository."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(planet_lib.report.build, "ROOT", tmp_path / "repository")
-    monkeypatch.setattr(planet_lib.report.build, "_run_graph", lambda *_: None)
+    monkeypatch.setattr(planet_lib.report.build, "run_graph", lambda *_, **__: None)
     (tmp_path / "file").write_text("no folder")
     (tmp_path / "empty").mkdir()
     return tmp_path
@@ -89,19 +89,19 @@ def test_help_lists_every_command(capsys):
 
 
 def test_interruption_says_how_to_go_on(monkeypatch, capsys):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(planet_lib.report.build, "_run_graph", interrupt)
+    monkeypatch.setattr(planet_lib.report.build, "run_graph", interrupt)
     assert main(["report", "--name", "x"]) == 1
     assert capsys.readouterr().err == "stopped; the same command continues from here\n"
 
 
 def test_full_disk_is_one_line(monkeypatch, capsys):
-    def fill(*_):
+    def fill(*_, **__):
         raise OSError(28, "No space left on device", "chips.npy")
 
-    monkeypatch.setattr(planet_lib.report.build, "_run_graph", fill)
+    monkeypatch.setattr(planet_lib.report.build, "run_graph", fill)
     assert main(["report", "--name", "x"]) == 1
     assert capsys.readouterr().err == "error: chips.npy: No space left on device\n"
 

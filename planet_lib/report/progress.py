@@ -95,6 +95,7 @@ class ReportProgress:
         label, _, text = line.rpartition(" | ")
         said = re.search(r"(?:^|[\s|])((?:[a-z]+ )?(\d+)/([1-9]\d*))(?![\w/.])", text)
         stages = [stage for stage in self.running.values() if is_bar or stage.name == label]
+        stages.sort(key=lambda stage: not line.startswith(f"{stage.name}: "))  # its own bar first
         if said and stages:
             stages[0].share, stages[0].note = int(said[2]) / int(said[3]), said[1]
         elif line.strip():

@@ -4,20 +4,38 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import geopandas as gpd
-import pandas as pd
 
 from planet_lib.errors import ConfigError, DataError
 from planet_lib.scenes.areas import read_areas
 from planet_lib.scenes.detector import choose_detector, load_detector, read_ground_distance
-from planet_lib.scenes.outputs import SITES, read_sites, write_sites
-from planet_lib.scenes.search import SUMMARY, Search
+from planet_lib.scenes.gather import merge_scenes
+from planet_lib.scenes.search import Search
 from planet_lib.scenes.source import Source, describe_source
 
-ALL_FORMATS = (".geojson", ".gpkg", ".kml", ".csv")
 TOO_COARSE = 4.0  # times a detector's ground distance
 
 
-def find_mines(
+def find_mines(scenes: Sequence[str], out: Path, **options) -> gpd.GeoDataFrame:
+    """Find mines in scenes and write sites, maps and pictures.
+
+    A finished scene has a folder of its name in `out`; the sites of all of them are in
+    ``sites.geojson``, ``.gpkg``, ``.kml`` and ``.csv`` there.
+
+    Parameters
+    ----------
+    scenes, out, options
+        As for `search_scenes`.
+
+    Returns
+    -------
+    GeoDataFrame
+        The sites of all scenes in `out`, as from `planet_lib.scenes.gather.merge_scenes`.
+    """
+    search_scenes(scenes, out, **options)
+    return merge_scenes(out)
+
+
+def search_scenes(
     scenes: Sequence[str],
     out: Path,
     *,
@@ -29,12 +47,11 @@ def find_mines(
     isolated_threshold: float | None = None,
     boundaries: Path | None = None,
     compare: Path | None = None,
-) -> gpd.GeoDataFrame:
-    """Find mines in scenes and write sites, maps and pictures.
+) -> None:
+    """Search scenes for mines, without a table of all.
 
-    A finished scene has a folder of its name in `out`; the sites of all of them are in
-    ``sites.geojson``, ``.gpkg``, ``.kml`` and ``.csv`` there. After an interruption the same call
-    goes on; scenes that are finished with the same settings are kept.
+    After an interruption the same call goes on; scenes that are finished with the same settings are
+    kept.
 
     Parameters
     ----------
@@ -56,11 +73,6 @@ def find_mines(
         Areas whose names go into the column ``areas``.
     compare : Path, optional
         Sites found earlier.
-
-    Returns
-    -------
-    GeoDataFrame
-        The sites of all scenes in `out`.
 
     Raises
     ------
@@ -90,22 +102,6 @@ def find_mines(
             isolated_threshold=isolated_threshold, areas=areas, earlier=earlier,
         )  # fmt: skip
         search.run()
-    return merge_scenes(out)
-
-
-def merge_scenes(out: Path) -> gpd.GeoDataFrame:
-    """Write the sites of all finished scenes of a folder into one table of each format.
-
-    Returns
-    -------
-    GeoDataFrame
-        In WGS 84.
-    """
-    files = sorted(path for path in out.glob(f"*/{SITES}") if (path.parent / SUMMARY).exists())
-    tables = [table for path in files if len(table := read_sites(path))]
-    sites = pd.concat(tables, ignore_index=True) if tables else read_sites(files[0])
-    write_sites(sites, out, endings=ALL_FORMATS)
-    return sites
 
 
 def _choose(source: Source, model: str | None) -> Path:

@@ -84,7 +84,7 @@ def write_chips(folder: Path) -> Path:
 def elsewhere(tmp_path, monkeypatch) -> Path:
     """Make reports below a temporary folder, without their graph."""
     monkeypatch.setattr(planet_lib.report.build, "ROOT", tmp_path)
-    monkeypatch.setattr(planet_lib.report.build, "_run_graph", lambda *_: None)
+    monkeypatch.setattr(planet_lib.report.build, "run_graph", lambda *_, **__: None)
     return tmp_path
 
 
@@ -116,11 +116,11 @@ def test_same_report_is_not_made_twice_at_once(elsewhere):
 
 
 def test_lock_is_released_after_a_failure(elsewhere, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise StageError("a stage failed")
 
     with monkeypatch.context() as patched:
-        patched.setattr(planet_lib.report.build, "_run_graph", fail)
+        patched.setattr(planet_lib.report.build, "run_graph", fail)
         with pytest.raises(StageError, match="a stage failed"):
             make()
     make()
@@ -458,7 +458,7 @@ def test_failure_is_shown_and_repaired_without_training_again(workshop):
 
     index = (workshop.report / "index.html").stat().st_mtime_ns
     assert_made(done := workshop.make())
-    assert done.stdout.splitlines()[0] == "nothing to do: every page is up to date"
+    assert done.stdout.splitlines()[0] == "nothing to do: all is up to date"
     assert (workshop.report / "index.html").stat().st_mtime_ns == index
 
 

@@ -23,7 +23,7 @@ def elsewhere(tmp_path, monkeypatch):
     """Make reports below a temporary folder, without their graph."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(planet_lib.report.build, "ROOT", tmp_path)
-    monkeypatch.setattr(planet_lib.report.build, "_run_graph", lambda *_: None)
+    monkeypatch.setattr(planet_lib.report.build, "run_graph", lambda *_, **__: None)
     return tmp_path
 
 

@@ -1,0 +1,178 @@
+"""Search the scenes of a folder, each by itself: one that fails does not stop the others."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from planet_lib.errors import ConfigError, DataError, PlanetError
+from planet_lib.files import read_json, write_json
+from planet_lib.networks.locate import check_network, name_network
+from planet_lib.scenes.options import SearchOptions
+
+ENDINGS = (".tif", ".tiff", ".jp2", ".img", ".vrt")
+RESULTS = Path("scenes")
+"""Folder of the results in that of a run."""
+RECORDS = Path("searched")
+"""Folder in that of a run with the outcome of each job."""
+LONGEST_KEY = 60
+
+
+def list_scenes(folder: Path) -> dict[str, Path]:
+    """List the scenes of a folder by name; hidden files are none.
+
+    Raises
+    ------
+    DataError
+        The folder is missing or holds no scene.
+    ConfigError
+        Two scenes have the same name.
+    """
+    if not folder.is_dir():
+        fault = "a file" if folder.exists() else "no such folder"
+        raise DataError(f"{folder}: {fault}; point SCENES at a folder of scenes")
+    scenes: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in ENDINGS or path.name.startswith(".") or path.is_dir():
+            continue
+        if path.stem in scenes:
+            raise ConfigError(
+                f"{path}: {scenes[path.stem].name} has the same name but for its ending; rename one"
+            )
+        scenes[path.stem] = path
+    if not scenes:
+        raise DataError(f"{folder}: no scenes in it (files that end in {', '.join(ENDINGS)})")
+    return scenes
+
+
+def plan_searches(folder: Path, options: SearchOptions) -> dict[str, dict[str, Any]]:
+    """Plan one search a scene, as jobs that run in the folder of a run.
+
+    Returns
+    -------
+    dict
+        Of each job, by a key that is safe in any path: the arguments of `search_scene`, as JSON
+        holds them.
+
+    Raises
+    ------
+    DataError, ConfigError
+        The folder holds no scenes, two of one name, or a file that the options name is missing.
+    """
+    scenes = list_scenes(folder.resolve())
+    if options.model is not None:
+        network = check_network(name_network(options.model))
+        options = replace(options, model=str(network.resolve()))
+    for name in ("boundaries", "compare"):
+        if path := getattr(options, name):
+            if not path.is_file():
+                raise DataError(f"{path}: no such file")
+            options = replace(options, **{name: path.resolve()})
+    shared = [path for path in (options.boundaries, options.compare) if path]
+    return {
+        key: {
+            "scene": str(path),
+            "out": str(RESULTS),
+            "record": str(RECORDS / f"{key}.json"),
+            "options": json.loads(json.dumps(asdict(options), default=str)),
+            "stamps": [_stamp(file) for file in (path, *shared)],
+        }
+        for name, path in scenes.items()
+        for key in [_make_key(name)]
+    }
+
+
+def search_scene(
+    scene: Path, out: Path, record: Path, *, options: SearchOptions, stamps: list
+) -> None:
+    """Search one scene and record how that ended.
+
+    Parameters
+    ----------
+    scene, out : Path
+    record : Path
+        JSON with the ``scene``'s name and the ``error``, or null.
+    options : SearchOptions
+    stamps : list
+        Times and sizes of the files; another one is another job.
+    """
+    error = _try_search(scene, out, options)
+    write_json(record, {"scene": scene.stem, "error": error})
+
+
+def search_folder(folder: Path, out: Path, options: SearchOptions):
+    """Search all scenes of a folder, one after the other, and merge what was found.
+
+    Returns
+    -------
+    sites : GeoDataFrame
+        As from `planet_lib.scenes.gather.merge_scenes`.
+    failures : dict of str to str
+        Of each scene that cannot be searched, why.
+
+    Raises
+    ------
+    DataError
+        None can.
+    """
+    from planet_lib.scenes.gather import merge_scenes
+
+    outcomes = {name: _try_search(path, out, options) for name, path in list_scenes(folder).items()}
+    finished = [name for name, error in outcomes.items() if error is None]
+    failures = {name: error for name, error in outcomes.items() if error is not None}
+    if not finished:
+        raise DataError(f"{folder}: no scene could be searched: {'; '.join(failures.values())}")
+    return merge_scenes(out, finished), failures
+
+
+def forget_unfinished(run_dir: Path, searches: Mapping[str, Mapping[str, Any]]) -> None:
+    """Remove the records of failures, and of results that are gone, so that the jobs run again."""
+    for search in searches.values():
+        record, name = run_dir / search["record"], Path(search["scene"]).stem
+        if record.exists() and not (
+            read_json(record)["error"] is None and (run_dir / RESULTS / name).is_dir()
+        ):
+            record.unlink()
+
+
+def collect_outcomes(
+    run_dir: Path, searches: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[str], dict[str, str]]:
+    """Collect which scenes are searched, and of each of the others why it is not."""
+    finished, failures = [], {}
+    for search in searches.values():
+        record, scene = run_dir / search["record"], Path(search["scene"])
+        error = read_json(record)["error"] if record.exists() else f"{scene}: see its error above"
+        if error is None:
+            finished.append(scene.stem)
+        else:
+            failures[scene.stem] = error
+    return finished, failures
+
+
+def _try_search(scene: Path, out: Path, options: SearchOptions) -> str | None:
+    """Search a scene; return the error, if that is the user's to mend."""
+    from planet_lib.scenes.find import search_scenes  # loads TensorFlow
+
+    try:
+        search_scenes([str(scene)], out, **vars(options))
+    except PlanetError as error:
+        return str(error)
+    except OSError as error:
+        return f"{error.filename or scene}: {error.strerror or error}"
+    return None
+
+
+def _make_key(name: str) -> str:
+    key = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:LONGEST_KEY]
+    if key == name:
+        return key
+    return f"{key}-{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+
+def _stamp(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]

@@ -1,0 +1,116 @@
+"""Sites of many scenes in one table, each mine once where scenes overlap."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from shapely import STRtree
+
+from planet_lib.scenes.areas import SAME
+from planet_lib.scenes.outputs import SITES, read_sites, write_sites
+from planet_lib.scenes.search import SUMMARY
+from planet_lib.scenes.sites import EQUAL_AREA, M2_PER_HA
+
+ALL_FORMATS = (".geojson", ".gpkg", ".kml", ".csv")
+CHANGES = ("grown", "known", "new")  # what one scene sees of a site holds before what others miss
+
+
+def merge_scenes(out: Path, names: Iterable[str] | None = None) -> gpd.GeoDataFrame:
+    """Write the sites of finished scenes of a folder into one table of each format.
+
+    Parameters
+    ----------
+    out : Path
+    names : iterable of str, optional
+        Of the scenes; by default all that are finished.
+
+    Returns
+    -------
+    GeoDataFrame
+        In WGS 84, as from `dissolve_sites`.
+    """
+    folders = [out / name for name in names] if names is not None else sorted(out.glob("*/"))
+    files = [folder / SITES for folder in folders if (folder / SUMMARY).exists()]
+    tables = [table for path in files if len(table := read_sites(path))]
+    found = pd.concat(tables, ignore_index=True) if tables else read_sites(files[0])
+    sites = dissolve_sites(found)
+    write_sites(sites, out, endings=ALL_FORMATS)
+    return sites
+
+
+def dissolve_sites(sites: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Dissolve the sites that several scenes show of the same ground.
+
+    Sites of different scenes are one where they have a twentieth of the smaller one's area in
+    common. A dissolved site has the id, scene, date and pictures of the most probable of them, and
+    the area of their union; ``area_low_ha`` is the largest of theirs, and ``area_high_ha`` adds to
+    the union what each might be larger.
+
+    Parameters
+    ----------
+    sites : GeoDataFrame
+        In WGS 84.
+
+    Returns
+    -------
+    GeoDataFrame
+        With the column ``scenes``, all that show the site, joined by semicolons; sorted by the
+        highest probability.
+    """
+    groups = _group_sites(sites)
+    single = ~pd.Series(groups).duplicated(keep=False).to_numpy()
+    alone = sites[single].assign(scenes=sites.scene[single])
+    dissolved = [_dissolve(group) for _, group in sites[~single].groupby(groups[~single])]
+    table = pd.concat([alone, *dissolved]) if dissolved else alone
+    place = table.columns.get_loc("scene") + 1
+    table.insert(place, "scenes", table.pop("scenes"))
+    order = ["probability_max", "id"]
+    return table.sort_values(order, ascending=[False, True], ignore_index=True)
+
+
+def _group_sites(sites: gpd.GeoDataFrame) -> np.ndarray:
+    """Number the sites so that those of the same ground have the same number."""
+    ground = sites.to_crs(EQUAL_AREA).geometry
+    scenes = sites.scene.to_numpy()
+    first, second = STRtree(ground.to_numpy()).query(ground.to_numpy(), predicate="intersects")
+    other = scenes[first] != scenes[second]
+    first, second = first[other], second[other]
+    common = ground.iloc[first].intersection(ground.iloc[second], align=False).area.to_numpy()
+    area = ground.area.to_numpy()
+    same = common >= SAME * np.minimum(area[first], area[second])
+    links = coo_array((same[same], (first[same], second[same])), shape=(len(sites),) * 2)
+    return connected_components(links, directed=False)[1]
+
+
+def _dissolve(group: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Dissolve the sites of a group into one row."""
+    best = group.sort_values("probability_max", ascending=False, kind="stable").head(1)
+    union = gpd.GeoSeries([group.union_all()], crs=group.crs)
+    area = float(union.to_crs(EQUAL_AREA).area.iloc[0]) / M2_PER_HA
+    mean = np.average(group.probability_mean, weights=group.area_ha)
+    values = {
+        "scenes": "; ".join(sorted(set(group.scene))),
+        "latitude": float(np.average(group.latitude, weights=group.area_ha).round(6)),
+        "longitude": float(np.average(group.longitude, weights=group.area_ha).round(6)),
+        "area_ha": round(area, 2),
+        "area_low_ha": group.area_low_ha.max(),
+        "area_high_ha": round(area + float((group.area_high_ha - group.area_ha).sum()), 2),
+        "probability_mean": round(float(mean), 4),
+        "provisional": bool(group.provisional.all()),
+    }
+    for column in ("labels", "areas"):
+        if column in group:
+            values[column] = "; ".join(_unite_names(group[column]))
+    if "change" in group:
+        values["change"] = next(change for change in CHANGES if change in set(group.change))
+    return best.assign(**values).set_geometry([union.iloc[0]], crs=group.crs)
+
+
+def _unite_names(lists: Iterable[str | None]) -> list[str]:
+    """Unite names that are joined by semicolons, each once."""
+    names = (name for text in lists if isinstance(text, str) for name in text.split("; "))
+    return list(dict.fromkeys(name for name in names if name))
