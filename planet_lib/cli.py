@@ -81,7 +81,7 @@ def _label(options: argparse.Namespace) -> None:
     if done.resized:
         print(f"{done.resized} pictures without a known ground distance were resized to a chip")
     print(f"{done.labelled} pictures labelled, {len(done.left_out)} left out: {options.table}")
-    if done.left_out:
+    if done.left_out and options.format == "kaggle":
         raise DataError(f"{options.table}: lacks {len(done.left_out)} of the pictures, see above")
 
 

@@ -87,6 +87,8 @@ def make_report(
     StageError
         The same report is already being made, or a stage failed; finished stages are kept.
     """
+    if profile:
+        load_profile(profile)  # first, for a wrong profile gives a wrong name
     name = name_report(data, profile) if name is None else name
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ConfigError(f"NAME={name!r} is no folder name; use letters, digits and dashes")
