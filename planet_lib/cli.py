@@ -100,6 +100,18 @@ def _find_mines(options: argparse.Namespace) -> None:
     print(f"sites: {len(sites)} in {os.path.relpath(options.out)}/sites.geojson")
 
 
+def _apply_reviews(options: argparse.Namespace) -> None:
+    from planet_lib.scenes.review import apply_reviews
+
+    applied = apply_reviews(options.reviews, options.out, results=options.results)
+    for problem in applied.problems:
+        print(f"{problem.action}: {problem.file}: {problem.problem}", file=sys.stderr)
+    print(
+        f"{applied.mines} chips of mines, {applied.look_alikes} of reviewed look-alikes: "
+        f"{os.path.relpath(options.out)}"
+    )
+
+
 def _read_bands(text: str) -> list[int]:
     try:
         return [int(number) for number in text.split(",")]
@@ -235,6 +247,23 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     find.add_argument("--boundaries", type=Path, help="areas whose names go into the table")
     find.add_argument("--compare", type=Path, help="sites found earlier: new, grown, gone")
+
+    review = commands.add_parser("review", help="use what an analyst marked on the map page")
+    actions = review.add_subparsers(required=True, metavar="ACTION")
+    help_text = "turn marks into chips for the next training, in the layout of Mining Watch"
+    apply = actions.add_parser("apply", help=help_text, description=help_text, allow_abbrev=False)
+    apply.set_defaults(command=_apply_reviews)
+    apply.add_argument(
+        "reviews", type=Path, nargs="+", metavar="review", help="a .geojson or .csv of the map page"
+    )
+    apply.add_argument(
+        "--out", type=Path, required=True, help="folder for the chips, also a gallery that exists"
+    )
+    apply.add_argument(
+        "--results",
+        type=Path,
+        help="the folder of find-mines that was reviewed (default: that of the review)",
+    )
 
     export = add("export", _export, "write trained networks as ONNX files")
     export.add_argument(

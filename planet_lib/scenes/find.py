@@ -9,6 +9,7 @@ import pandas as pd
 from planet_lib.errors import ConfigError, DataError
 from planet_lib.scenes.areas import read_areas
 from planet_lib.scenes.detector import choose_detector, load_detector, read_ground_distance
+from planet_lib.scenes.map_page import write_map
 from planet_lib.scenes.outputs import SITES, read_sites, write_sites
 from planet_lib.scenes.search import SUMMARY, Search
 from planet_lib.scenes.source import Source, describe_source
@@ -90,11 +91,17 @@ def find_mines(
             isolated_threshold=isolated_threshold, areas=areas, earlier=earlier,
         )  # fmt: skip
         search.run()
-    return merge_scenes(out)
+    return merge_scenes(out, areas)
 
 
-def merge_scenes(out: Path) -> gpd.GeoDataFrame:
-    """Write the sites of all finished scenes of a folder into one table of each format.
+def merge_scenes(out: Path, areas: gpd.GeoDataFrame | None = None) -> gpd.GeoDataFrame:
+    """Write the sites of all finished scenes of a folder into one table of each format and one map.
+
+    Parameters
+    ----------
+    out : Path
+    areas : GeoDataFrame, optional
+        As for `planet_lib.scenes.map_page.write_map`.
 
     Returns
     -------
@@ -105,6 +112,7 @@ def merge_scenes(out: Path) -> gpd.GeoDataFrame:
     tables = [table for path in files if len(table := read_sites(path))]
     sites = pd.concat(tables, ignore_index=True) if tables else read_sites(files[0])
     write_sites(sites, out, endings=ALL_FORMATS)
+    write_map(out, sites, areas)
     return sites
 
 
