@@ -83,7 +83,7 @@ def _label(options: argparse.Namespace) -> None:
     if done.resized:
         print(f"{done.resized} pictures without a known ground distance were resized to a chip")
     print(f"{done.labelled} pictures labelled, {len(done.left_out)} left out: {options.table}")
-    if done.left_out:
+    if done.left_out and options.format == "kaggle":
         raise DataError(f"{options.table}: lacks {len(done.left_out)} of the pictures, see above")
 
 
@@ -119,6 +119,18 @@ def _scenes(options: argparse.Namespace) -> None:
 def _collect(kind: type, options: argparse.Namespace):
     """Make a dataclass of those options that are its fields."""
     return kind(**{field.name: getattr(options, field.name) for field in fields(kind)})
+
+
+def _apply_reviews(options: argparse.Namespace) -> None:
+    from planet_lib.scenes.review import apply_reviews
+
+    applied = apply_reviews(options.reviews, options.out, results=options.results)
+    for problem in applied.problems:
+        print(f"{problem.action}: {problem.file}: {problem.problem}", file=sys.stderr)
+    print(
+        f"{applied.mines} chips of mines, {applied.look_alikes} of reviewed look-alikes: "
+        f"{os.path.relpath(options.out)}"
+    )
 
 
 def _read_bands(text: str) -> tuple[int, ...]:
@@ -242,6 +254,23 @@ def _make_parser() -> argparse.ArgumentParser:
     scenes.add_argument("--name", help="folder in runs/ (default: of the folder of scenes)")
     _add_machine_options(scenes)
     _add_search_options(scenes)
+
+    review = commands.add_parser("review", help="use what an analyst marked on the map page")
+    actions = review.add_subparsers(required=True, metavar="ACTION")
+    help_text = "turn marks into chips for the next training, in the layout of Mining Watch"
+    apply = actions.add_parser("apply", help=help_text, description=help_text, allow_abbrev=False)
+    apply.set_defaults(command=_apply_reviews)
+    apply.add_argument(
+        "reviews", type=Path, nargs="+", metavar="review", help="a .geojson or .csv of the map page"
+    )
+    apply.add_argument(
+        "--out", type=Path, required=True, help="folder for the chips, also a gallery that exists"
+    )
+    apply.add_argument(
+        "--results",
+        type=Path,
+        help="the folder of find-mines that was reviewed (default: that of the review)",
+    )
 
     export = add("export", _export, "write trained networks as ONNX files")
     export.add_argument(

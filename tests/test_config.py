@@ -63,7 +63,7 @@ def test_loaded_profile_cannot_be_changed():
     ("text", "expected"),
     [
         ("sed: 3", "unknown key 'sed'; did you mean 'seed'?"),
-        ("zzz: 3", "unknown key 'zzz'; allowed: allow_left_out, devices, ensemble, gallery_chips"),
+        ("zzz: 3", "unknown key 'zzz'; allowed: allow_left_out, cross_validation, devices"),
         ("synthetic: {chip: 99}", "unknown key 'synthetic.chip'; did you mean 'chips'?"),
         ("haze: {methd: dark_channel}", "unknown key 'haze.methd'; did you mean 'method'?"),
         ("networks: {cnn: {epoch: 3}}", "unknown key 'networks.cnn.epoch'; did you mean 'epochs'?"),
@@ -156,7 +156,7 @@ def test_profile_that_is_not_utf8_is_an_error(load):
     ("name", "expected"),
     [
         ("smokee", "did you mean 'smoke'"),
-        ("xyz", "allowed: default, planet, pretrain"),
+        ("xyz", "allowed: default, mining, mining-smoke"),
     ],
 )
 def test_misspelt_profile_is_named_with_the_nearest(name, expected):

@@ -37,6 +37,7 @@ LOOK_ALIKES = {
     "landslide": "landslide",
     "cloud_remnant": "cloud remnant",
     "random": "random place",
+    "reviewed": "reviewed look-alike",
 }
 OTHER_LOOK_ALIKE = "earlier false positive"
 

@@ -82,6 +82,8 @@ def make_report(
     StageError
         The same report is already being made, or a stage failed; finished stages are kept.
     """
+    if profile:
+        load_profile(profile)  # first, for a wrong profile gives a wrong name
     name = name_report(data, profile) if name is None else name
     check_name(name)
     if data == FETCHED and not data.exists():

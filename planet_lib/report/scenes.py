@@ -83,7 +83,9 @@ def make_scenes(
             stopped = error
         finished, failures = collect_outcomes(run_dir, searches)
         results = run_dir / RESULTS
-        sites = merge_scenes(results, finished) if finished else None
+        sites = None
+        if finished:
+            sites = merge_scenes(results, finished, boundaries=options.boundaries)
     if stopped and not failures:
         raise stopped
     if failures:

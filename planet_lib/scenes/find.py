@@ -32,7 +32,7 @@ def find_mines(scenes: Sequence[str], out: Path, **options) -> gpd.GeoDataFrame:
         The sites of all scenes in `out`, as from `planet_lib.scenes.gather.merge_scenes`.
     """
     search_scenes(scenes, out, **options)
-    return merge_scenes(out)
+    return merge_scenes(out, boundaries=options.get("boundaries"))
 
 
 def search_scenes(

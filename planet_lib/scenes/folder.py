@@ -125,7 +125,7 @@ def search_folder(folder: Path, out: Path, options: SearchOptions):
     failures = {name: error for name, error in outcomes.items() if error is not None}
     if not finished:
         raise DataError(f"{folder}: no scene could be searched: {'; '.join(failures.values())}")
-    return merge_scenes(out, finished), failures
+    return merge_scenes(out, finished, boundaries=options.boundaries), failures
 
 
 def forget_unfinished(run_dir: Path, searches: Mapping[str, Mapping[str, Any]]) -> None:

@@ -1,6 +1,6 @@
 """Sites of many scenes in one table, each mine once where scenes overlap."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import geopandas as gpd
@@ -10,7 +10,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from shapely import STRtree
 
-from planet_lib.scenes.areas import SAME
+from planet_lib.scenes.areas import SAME, read_areas
+from planet_lib.scenes.map_page import write_map
 from planet_lib.scenes.outputs import SITES, read_sites, write_sites
 from planet_lib.scenes.search import SUMMARY
 from planet_lib.scenes.sites import EQUAL_AREA, M2_PER_HA
@@ -19,26 +20,32 @@ ALL_FORMATS = (".geojson", ".gpkg", ".kml", ".csv")
 CHANGES = ("grown", "known", "new")  # what one scene sees of a site holds before what others miss
 
 
-def merge_scenes(out: Path, names: Iterable[str] | None = None) -> gpd.GeoDataFrame:
-    """Write the sites of finished scenes of a folder into one table of each format.
+def merge_scenes(
+    out: Path, names: Collection[str] | None = None, *, boundaries: Path | None = None
+) -> gpd.GeoDataFrame:
+    """Write the sites of finished scenes of a folder into one table of each format and one map.
 
     Parameters
     ----------
     out : Path
-    names : iterable of str, optional
+    names : collection of str, optional
         Of the scenes; by default all that are finished.
+    boundaries : Path, optional
+        Areas that are drawn on the map.
 
     Returns
     -------
     GeoDataFrame
         In WGS 84, as from `dissolve_sites`.
     """
-    folders = [out / name for name in names] if names is not None else sorted(out.glob("*/"))
-    files = [folder / SITES for folder in folders if (folder / SUMMARY).exists()]
+    finished = [path.parent for path in sorted(out.glob(f"*/{SUMMARY}"))]
+    folders = [folder for folder in finished if names is None or folder.name in names]
+    files = [folder / SITES for folder in folders]
     tables = [table for path in files if len(table := read_sites(path))]
     found = pd.concat(tables, ignore_index=True) if tables else read_sites(files[0])
     sites = dissolve_sites(found)
     write_sites(sites, out, endings=ALL_FORMATS)
+    write_map(out, folders, sites, read_areas(boundaries) if boundaries else None)
     return sites
 
 

@@ -52,7 +52,7 @@ def cross_validate(
     settings = {"model": model, "seed": seed} | Network.model_validate(settings).model_dump()
     examples = load_examples(run_dir, input_mode)
     folder = run_dir / FOLDER / f"{model}-{input_mode}"
-    fingerprint = compute_fingerprint(settings, run_dir, input_mode, fit_network)
+    fingerprint = compute_fingerprint(settings, run_dir, input_mode, cross_validate)
     manifest, table = folder / "run.json", folder / "probabilities.npy"
     if manifest.exists() and read_json(manifest)["fingerprint"] == fingerprint:
         return np.load(table)

@@ -18,7 +18,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from planet_lib.data.chips import read_chip
 from planet_lib.data.haze_free import store_haze_free
 from planet_lib.data.ingest import store_chips
-from planet_lib.data.labels import encode_tags
+from planet_lib.data.labels import LABELS, encode_tags
 from planet_lib.data.splits import split_chips
 from planet_lib.data.store import (
     discard_changed_stores,
@@ -79,6 +79,8 @@ def test_manifest_says_what_is_stored(stored_run):
     assert manifest.pop("pixels_sha256") == digest_rows(open_store(stored_run, "raw"))
     assert manifest == {
         "source": "made chips",
+        "credit": "",
+        "labels": list(LABELS),
         "chips": 14,
         "left_out": 0,
         "from_tiff": 0,

@@ -36,7 +36,7 @@ def test_random_splits_flatter_where_places_look_alike(made):
     right = {
         name: ((each >= 0.5) == truth)[np.isfinite(each)].mean() for name, each in predicted.items()
     }
-    assert right["random"] > 0.95
+    assert right["random"] > 0.9
     assert right["by place"] < 0.8
 
 

@@ -22,9 +22,9 @@ SITE = {
     "synthetic": True,
 }
 RENDER = SITE | {"notebook": "run/notebooks/x.ipynb", "page": "02.html"}
-PUBLISH = SITE | {"run_dir": "run", "report_dir": "pages", "profile": {}}
+PUBLISH = SITE | {"run_dir": "run", "report_dir": "pages", "profile": {}, "detection": False}
 MISTAKES = [
-    ("data.ingest:store_chips", STORE, "missing: no such folder"),
+    ("data.ingest:store_chips", STORE, "missing/train_v2.csv: no labels file"),
     ("features.statistics:store_statistics", {"run_dir": "run"}, "run/data/raw.npy: not there yet"),
     ("features.statistics:store_statistics", {"run_dir": "runs/mine"}, "make report NAME=mine"),
     ("data.haze_free:store_haze_free", HAZE, "run/data/raw.npy: not there yet"),

@@ -86,8 +86,8 @@ def test_wrong_option(write_scene, refuse, options, words):
 
 def test_unknown_model(write_scene, tmp_path, capsys):
     path = write_scene(paint_scene(60, 60))
-    assert main(["find-mines", str(path), "--model", "pretraind", "--out", str(tmp_path)]) == 1
-    assert "did you mean 'pretrained'?" in capsys.readouterr().err
+    assert main(["find-mines", str(path), "--model", "synthetik", "--out", str(tmp_path)]) == 1
+    assert "did you mean 'synthetic'?" in capsys.readouterr().err
 
 
 def test_network_without_mines(write_scene, network, tmp_path, capsys):

@@ -276,7 +276,7 @@ def test_sites_are_compared_with_earlier_ones(scene, network, tmp_path, found):
 
 
 def test_other_labels_are_listed(write_scene, tmp_path):
-    network = write_network(tmp_path / "two", labels=("artisinal_mine", "bare_ground"))
+    network = write_network(tmp_path / "two", labels=("bare_ground", "artisinal_mine"))
     sites = find(write_scene(paint_scene(150, 150, [(70, 70)])), tmp_path / "out", network)
     assert list(sites.labels) == ["bare_ground"]
 
