@@ -40,7 +40,7 @@ THUMBNAIL_PX = 192
 THUMBNAIL_BYTES = 4_000_000  # of all thumbnails in the page; those of further sites are linked
 QUALITY = 65
 COLOURS = "plasma"
-FAINTEST = 0.05  # probability that is not drawn any more
+FAINTEST = 0.1  # probability that is not drawn any more
 UNITS_PER_DEGREE = 1e5
 SITE_COLUMNS = {  # in the page's data: digits
     "probability_mean": 3, "probability_max": 3, "area_ha": 1, "area_low_ha": 1, "area_high_ha": 1,
@@ -91,6 +91,8 @@ def write_map(out: Path, sites: gpd.GeoDataFrame, areas: gpd.GeoDataFrame | None
         name: draw_scene(folder, summary, size) for name, (folder, summary) in folders.items()
     }
     summaries = [summary for _, summary in folders.values()]
+    dates = {name: summary["date"] for name, (_, summary) in folders.items()}
+    sites = sites.assign(date=[dates[name] for name in sites.scene])
     order = sites.probability_max.astype(float).sort_values(ascending=False, kind="stable").index
     sites = sites.loc[order].reset_index(drop=True)
     thumbnails = embed_thumbnails(out, sites)
@@ -166,7 +168,7 @@ def draw_scene(folder: Path, summary: dict, size_px: int) -> Pictures:
         reproject(rasterio.band(file, 1), classes, resampling=Resampling.mode, **target)
     probability = np.nan_to_num(probability)
     layer = mpl.colormaps[COLOURS](probability, bytes=True)
-    layer[..., 3] = np.where(probability < FAINTEST, 0, 255 * np.sqrt(probability))
+    layer[..., 3] = np.where(probability < FAINTEST, 0, 255 * probability)
     table = np.zeros((256, 4), np.uint8)
     for number, colour in CLASS_COLOURS.items():
         table[number] = colour
