@@ -139,7 +139,7 @@ def draw_scene(folder: Path, summary: dict, size_px: int) -> Pictures:
     summary : dict
         The content of its ``scene.json``.
     size_px : int
-        Longest side of the pictures.
+        Longest side of the pictures, which are not enlarged.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def draw_scene(folder: Path, summary: dict, size_px: int) -> Pictures:
     height, width = overview.shape[1:]
     corners = (*(placed @ (0, height)), *(placed @ (width, 0)))
     transform, columns, rows = calculate_default_transform(crs, MERCATOR, width, height, *corners)
-    scale = max(columns, rows) / size_px
+    scale = max(columns / size_px, rows / size_px, 1)
     shape = (max(round(rows / scale), 1), max(round(columns / scale), 1))
     transform @= Affine.scale(columns / shape[1], rows / shape[0])
     target = {"dst_transform": transform, "dst_crs": MERCATOR}
