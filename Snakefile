@@ -119,6 +119,7 @@ rule describe_chips:
         arguments=json.dumps({"run_dir": "."}),
     benchmark:
         "seconds/describe_chips.tsv"
+    priority: 2 # on all cores, before stages on single ones
     threads: workflow.cores
     shell:
         "{STAGE} planet_lib.features.statistics:store_statistics {params.arguments:q}"
@@ -134,6 +135,7 @@ rule remove_haze:
         arguments=json.dumps({"run_dir": "."} | PROFILE["haze"]),
     benchmark:
         "seconds/remove_haze.tsv"
+    priority: 2 # on all cores, before stages on single ones
     threads: workflow.cores
     shell:
         "{STAGE} planet_lib.data.haze_free:store_haze_free {params.arguments:q}"

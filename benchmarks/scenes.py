@@ -33,7 +33,7 @@ def main() -> None:
     """Print one line for each size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sides", type=int, nargs="+", default=[2000, 10000], help="pixels")
-    parser.add_argument("--model", default="pretrained", help="a shipped detector or a folder")
+    parser.add_argument("--model", default="synthetic", help="a shipped detector or a folder")
     parser.add_argument("--folder", type=Path, help="for the scenes (default: a temporary one)")
     options = parser.parse_args()
     print("     side     tiles  seconds  peak MiB  tiles/s  bare network  share  sites")
@@ -45,6 +45,7 @@ def main() -> None:
             ours, theirs = context.Pipe()
             process = context.Process(target=search, args=(path, options.model, theirs))
             process.start()
+            theirs.close()
             print(ours.recv(), flush=True)
             process.join()
 
@@ -56,11 +57,7 @@ def write_scene(path: Path, side: int, model: str) -> Path:
     if path.exists():
         return path
     distance = read_ground_distance(choose_detector(model, 1.0))
-    grounds = [
-        np.block([[[chip.image.transpose(2, 0, 1) for chip in chips[row : row + 2]]]
-                  for row in (0, 2)]) for chips in
-        (synthesize_scene(7, number, enrich=0.3) for number in range(GROUNDS))
-    ]  # fmt: skip
+    grounds = [paint_ground(number) for number in range(GROUNDS)]
     rng = np.random.default_rng(side)
     profile = {
         "driver": "GTiff", "width": side, "height": side, "count": 3, "dtype": "uint8",
@@ -76,6 +73,13 @@ def write_scene(path: Path, side: int, model: str) -> Path:
             window = Window(column, row, width, height)
             file.write(ground[:, :height, :width], window=window)
     return path
+
+
+def paint_ground(number: int) -> np.ndarray:
+    """Paint one synthetic scene, shape (3, 512, 512), uint8."""
+    images = [chip.image for chip in synthesize_scene(7, number, enrich=0.3)]
+    rows = [np.concatenate(images[start : start + 2], axis=1) for start in (0, 2)]
+    return np.moveaxis(np.concatenate(rows), -1, 0)
 
 
 def search(path: Path, model: str, pipe) -> None:

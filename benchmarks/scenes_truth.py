@@ -1,6 +1,6 @@
 """Measure how well `planet find-mines` finds known mines.
 
-python benchmarks/scenes_truth.py --model pretrained
+python benchmarks/scenes_truth.py --model synthetic
 python benchmarks/scenes_truth.py --model mining-watch --gallery path/to/mining_watch
 
 Without a gallery: synthetic scenes at the detector's ground distance, in which every pixel's label
@@ -44,7 +44,7 @@ ORIGIN = (600_000.0, 9_000_000.0)
 def main() -> None:
     """Print one line for each scene."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="pretrained", help="a shipped detector or a folder")
+    parser.add_argument("--model", default="synthetic", help="a shipped detector or a folder")
     parser.add_argument("--gallery", type=Path, help="a copy of Amazon Mining Watch's data")
     parser.add_argument("--threshold", type=float)
     parser.add_argument("--isolated-threshold", type=float)

@@ -25,6 +25,7 @@ from snakemake.settings.types import (
 
 from planet_lib import dependencies
 from planet_lib.config import load_profile
+from planet_lib.data.labels import LABELS
 from planet_lib.dependencies import digest_dependencies, list_dependencies
 
 ROOT = Path(__file__).parents[1]
@@ -179,6 +180,8 @@ class Graph:
             "name": "x",
             "data": None,
             "source": "",
+            "labels": list(LABELS),
+            "credit": "",
             "signature": "",
             "profile": profile,
         }

@@ -43,7 +43,7 @@ def find_duplicates(chips: np.ndarray) -> pd.DataFrame:
         contrasts.append(contrast)
     first_row: dict[int, int] = {}
     equal = [(first_row.setdefault(key, row), row) for row, key in enumerate(keys)]
-    pairs = [(first, row) for first, row in equal if first != row and contrasts[row] > 0]
+    pairs = [(first, row) for first, row in equal if first != row and not _is_plain(chips[row])]
     rows = [row for row in first_row.values() if contrasts[row] >= MIN_DETAIL]
     for first, second in _find_near(rows, thumbnails):
         details = (_cut_detail(chips[row]).ravel() for row in (first, second))
@@ -56,6 +56,11 @@ def _describe(chip: np.ndarray) -> tuple[int, np.ndarray, float]:
     """Return a key of the pixels, means over squares of 32 pixels, and how much detail there is."""
     thumbnail = cv2.resize(chip, (THUMBNAIL_PX,) * 2, interpolation=cv2.INTER_AREA)
     return hash(chip.tobytes()), thumbnail.ravel(), float(_cut_detail(chip).std())
+
+
+def _is_plain(chip: np.ndarray) -> bool:
+    """Tell whether all pixels have one colour, as where a thick cloud saturates the sensor."""
+    return bool((chip == chip[0, 0]).all())
 
 
 def _cut_detail(chip: np.ndarray) -> np.ndarray:

@@ -33,11 +33,16 @@ def test_different_chips_are_no_duplicates(synthetic_chips):
     assert list_pairs([chip.image for chip in synthetic_chips]) == []
 
 
-def test_chips_of_one_colour_are_no_duplicates():
+def test_flat_chips_are_compared_pixel_by_pixel():
     flat = np.full((4, 256, 256, 3), 250, np.uint8)
+    flat[:, 5, 5] = 248
     flat[1] += 1
     flat[3, 7, 7] = 249
-    assert list_pairs(flat) == []
+    assert list_pairs(flat) == [(0, 2)]
+
+
+def test_chips_of_one_colour_show_no_place():
+    assert list_pairs(np.full((3, 256, 256, 3), 255, np.uint8)) == []
 
 
 @pytest.mark.parametrize("count", [0, 1])

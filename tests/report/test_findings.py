@@ -195,6 +195,8 @@ def test_haze_free_chips_help_the_label_that_gains_most():
     text = evaluate.conclude_haze_labels(tables)
     assert "water gains most from haze-free chips (F2 +0.20) and haze least (−0.10)" in text
     assert evaluate.conclude_haze_labels({"cnn-raw": labels}) == ""
+    unchanged = {"cnn-raw": labels, "cnn-dehazed": labels}
+    assert evaluate.conclude_haze_labels(unchanged).startswith("No label on at least 10")
 
 
 def test_published_scores_are_compared_by_a_sign_test_and_not_with_synthetic_chips():

@@ -291,6 +291,7 @@ def test_every_table_is_offered_as_csv(render, render_front):
             rows = list(csv.reader(io.StringIO(read_download(link).decode())))
             assert len(rows) == len(figure.find_all("tr"))
             assert len(set(map(len, rows))) == 1
+        assert not page.select(".scroll .scroll")
 
 
 def test_csv_of_a_table_has_its_unrounded_numbers(render):

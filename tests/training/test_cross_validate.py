@@ -1,5 +1,7 @@
 """Cross-validation over groups: who predicts whom, and that nothing is trained twice."""
 
+from functools import wraps
+
 import numpy as np
 import pytest
 from small_runs import CHIPS, SMALLEST, write_store
@@ -37,6 +39,7 @@ def watched(run_dir):
     seen, fit = [], module.fit_network
     with pytest.MonkeyPatch.context() as patch:
 
+        @wraps(fit)
         def note(examples, *arguments, **settings):
             seen.append(examples.splits)
             return fit(examples, *arguments, **settings)
@@ -66,7 +69,11 @@ def test_labelled_chips_have_probabilities_and_others_none(run_dir, watched):
 
 
 def test_finished_cross_validation_is_not_repeated(run_dir, watched, monkeypatch):
-    monkeypatch.setattr(module, "fit_network", None)
+    @wraps(module.fit_network)
+    def refuse(*_, **__):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(module, "fit_network", refuse)
     np.testing.assert_array_equal(run(run_dir), watched[0])
 
 
@@ -76,6 +83,7 @@ def test_interrupted_cross_validation_goes_on_at_the_next_fold(
     copy = write_store(tmp_path / "run", chips=CHIPS | {"unlabelled": 4})
     fit, done = module.fit_network, []
 
+    @wraps(fit)
     def stop_at_third(*arguments, **settings):
         if len(done) == 2:
             raise KeyboardInterrupt
@@ -87,6 +95,7 @@ def test_interrupted_cross_validation_goes_on_at_the_next_fold(
         run(copy)
     calls = []
 
+    @wraps(fit)
     def count(*arguments, **settings):
         calls.append(1)
         return fit(*arguments, **settings)

@@ -56,21 +56,15 @@ def test_features_from_the_maps_are_those_of_the_chips(maps, chips, network):
     np.testing.assert_allclose(features, embed_chips(network, chips), atol=0.01)
 
 
-def test_each_fit_starts_from_the_pretrained_network(maps):
+def test_each_fit_starts_from_the_pretrained_network_with_its_own_seed(maps):
     tuner = FineTuner(maps, ENCODED, epochs=2)
     train, other = choose(0, 1, 2), choose(*range(8, 20))  # of different steps an epoch
     before = tuner.embed()
     first = tuner.predict(train, seed=3)
     tuner.predict(other, seed=4)
     np.testing.assert_array_equal(tuner.predict(train, seed=3), first)
-    np.testing.assert_array_equal(FineTuner(maps, ENCODED, epochs=2).predict(train, 3), first)
+    assert np.abs(tuner.predict(train, seed=4) - first).max() > 1e-4
     np.testing.assert_array_equal(tuner.embed(), before)
-
-
-def test_seeds_give_different_fits(maps):
-    tuner = FineTuner(maps, ENCODED, epochs=2)
-    left, right = (tuner.predict(choose(0, 1), seed) for seed in (0, 1))
-    assert np.abs(left - right).max() > 1e-4
 
 
 def test_separable_labels_are_learned_and_training_chips_left_out(maps, monkeypatch):

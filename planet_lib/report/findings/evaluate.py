@@ -12,6 +12,7 @@ from planet_lib.evaluation.run_scores import RunScores
 from planet_lib.report.contents import name_label, name_run
 from planet_lib.report.findings.writing import join_names, write_minus
 
+NOTABLE = 0.005  # smallest change of an F2 that is named
 ENOUGH_CHIPS = 10  # test chips below which the score of a label is not compared
 SIGNIFICANT = 0.05
 
@@ -135,6 +136,10 @@ def conclude_haze_labels(tables: Mapping[str, pd.DataFrame]) -> str:
     if not changes or len(frequent) < 2:
         return ""
     change = pd.concat(changes, axis=1).mean(axis=1)[frequent].sort_values()
+    if change.abs().max() < NOTABLE:
+        return (
+            f"No label on at least {ENOUGH_CHIPS} test chips changes its F2 by {NOTABLE:g} or more."
+        )
     return write_minus(
         f"Of the labels on at least {ENOUGH_CHIPS} test chips, {name_label(change.index[-1])} "
         f"gains most from haze-free chips (F2 {change.iloc[-1]:+.2f}) and "
