@@ -84,7 +84,7 @@ def test_help_lists_every_command(capsys):
         main(["--help"])
     assert leaving.value.code == 0
     out = capsys.readouterr().out
-    commands = ("report", "fetch", "synthesize", "label", "find-mines", "export")
+    commands = ("report", "fetch", "synthesize", "label", "find-mines", "review", "export")
     assert all(command in out for command in commands)
 
 

@@ -81,7 +81,10 @@ def store_chips(
     kept_together = catalogue["group"] if keep_neighbours else group_chips(duplicates, len(chips))
     groups = pd.Series(kept_together)[labelled]
     catalogue.loc[labelled, "split"] = split_chips(
-        encoded, seed=seed, groups=groups.to_numpy() if groups.duplicated().any() else None
+        encoded,
+        seed=seed,
+        groups=groups.to_numpy() if groups.duplicated().any() else None,
+        kinds=catalogue["kind"][labelled].to_numpy(),
     )
     catalogue.to_csv(run_dir / CATALOGUE, index=False)
     (run_dir / AGREEMENT).unlink(missing_ok=True)

@@ -10,7 +10,13 @@ SPLITS = ("train", "validation", "test")
 FOLDS = 5  # one for test, one for validation, three for training
 
 
-def split_chips(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+def split_chips(
+    encoded: np.ndarray,
+    *,
+    seed: int,
+    groups: np.ndarray | None = None,
+    kinds: np.ndarray | None = None,
+) -> np.ndarray:
     """Split chips into 60 % train, 20 % validation and 20 % test, stratified over label sets.
 
     Label sets of fewer than five chips are merged into strata of their rarest label, so that rare
@@ -24,6 +30,9 @@ def split_chips(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = N
     groups : ndarray of shape (N,), int, optional
         Group of each chip, as from `planet_lib.data.neighbours.group_chips`. Chips of one group
         are in the same split, so that the shares are approximate.
+    kinds : ndarray of shape (N,), str, optional
+        What each chip shows beside its labels, such as a kind of look-alike. Splits are stratified
+        over it too: random places alone would make an easy test.
 
     Returns
     -------
@@ -35,17 +44,23 @@ def split_chips(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = N
     DataError
         Fewer than five chips in all, or fewer than five groups.
     """
-    folds = assign_folds(encoded, seed=seed, groups=groups)
+    folds = assign_folds(encoded, seed=seed, groups=groups, kinds=kinds)
     names = np.array(["test", "validation", *["train"] * (FOLDS - 2)])
     return names[folds]
 
 
-def assign_folds(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+def assign_folds(
+    encoded: np.ndarray,
+    *,
+    seed: int,
+    groups: np.ndarray | None = None,
+    kinds: np.ndarray | None = None,
+) -> np.ndarray:
     """Assign chips to five folds, stratified over label sets as in `split_chips`.
 
     Parameters
     ----------
-    encoded, seed, groups
+    encoded, seed, groups, kinds
         As for `split_chips`.
 
     Returns
@@ -67,9 +82,13 @@ def assign_folds(encoded: np.ndarray, *, seed: int, groups: np.ndarray | None = 
             f"{found} groups of chips are too few to split by groups; set "
             "keep_neighbours: false in the profile, or add chips of other places"
         )
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    splitter = kind(FOLDS, shuffle=True, random_state=seed)
+    method = StratifiedKFold if groups is None else StratifiedGroupKFold
+    splitter = method(FOLDS, shuffle=True, random_state=seed)
     strata = _assign_strata(np.maximum(encoded, 0))
+    if kinds is not None:
+        strata = np.array(
+            [f"{stratum} {kind}" for stratum, kind in zip(strata, kinds, strict=True)]
+        )
     folds = np.zeros(len(encoded), dtype=int)
     for fold, (_, rows) in enumerate(splitter.split(strata, strata, groups)):
         folds[rows] = fold

@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,7 @@ def render_index(
     StageError
         `results` lacks a key.
     """
-    try:
-        candidates = results["mines"]["candidates"]
+    with _explain_missing_keys(report):
         scores = results["runs"][results["mines"]["run"]]["labels"][MINE]
         _write(
             page,
@@ -124,10 +124,7 @@ def render_index(
             scores=_compare_runs(results),
             haze=_compare_inputs(results),
             recall=bound_proportion(scores["found"], scores["support"]),
-            gallery=[
-                candidate | {"picture": embed_file(pictures[candidate["chip"]], "image/webp")}
-                for candidate in candidates[:CANDIDATES_PICTURED]
-            ],
+            gallery=_embed_pictures(results["mines"]["candidates"], pictures),
             config=yaml.safe_dump(results["provenance"]["config"], sort_keys=False),
             mine=MINE,
             candidates_listed=CANDIDATES_LISTED,
@@ -138,10 +135,6 @@ def render_index(
             synthetic=synthetic,
             current=HOME,
         )
-    except (KeyError, jinja2.UndefinedError) as error:
-        raise StageError(
-            f"the results of report {report!r} lack a key: {error}; run `make report` again"
-        ) from error
 
 
 def render_detection(
@@ -167,15 +160,12 @@ def render_detection(
     StageError
         `results` lacks a key.
     """
-    try:
+    with _explain_missing_keys(report):
         _write(
             page,
             "detection.html.j2",
             results=results,
-            gallery=[
-                chip | {"picture": embed_file(pictures[chip["chip"]], "image/webp")}
-                for chip in results["mistaken"][:CANDIDATES_PICTURED]
-            ],
+            gallery=_embed_pictures(results["mistaken"], pictures),
             config=yaml.safe_dump(results["provenance"]["config"], sort_keys=False),
             site=site,
             report=report,
@@ -183,10 +173,26 @@ def render_detection(
             synthetic=False,
             current=HOME,
         )
+
+
+@contextmanager
+def _explain_missing_keys(report: str) -> Iterator[None]:
+    try:
+        yield
     except (KeyError, jinja2.UndefinedError) as error:
         raise StageError(
             f"the results of report {report!r} lack a key: {error}; run `make report` again"
         ) from error
+
+
+def _embed_pictures(
+    chips: Sequence[Mapping[str, Any]], pictures: Mapping[str, bytes]
+) -> list[dict[str, Any]]:
+    """Add to the first chips their pictures as data addresses."""
+    return [
+        chip | {"picture": embed_file(pictures[chip["chip"]], "image/webp")}
+        for chip in chips[:CANDIDATES_PICTURED]
+    ]
 
 
 def _compare_runs(results: Mapping[str, Any]) -> dict[str, Any]:

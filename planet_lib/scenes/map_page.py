@@ -41,7 +41,7 @@ THUMBNAIL_PX = 192
 THUMBNAIL_BYTES = 4_000_000  # of all thumbnails in the page; those of further sites are linked
 QUALITY = 65
 COLOURS = "plasma"
-FAINTEST = 0.05  # probability that is not drawn any more
+FAINTEST = 0.1  # probability that is not drawn any more
 UNITS_PER_DEGREE = 1e5
 SITE_COLUMNS = {  # in the page's data: digits
     "probability_mean": 3, "probability_max": 3, "area_ha": 1, "area_low_ha": 1, "area_high_ha": 1,
@@ -95,6 +95,8 @@ def write_map(
         summary["scene"]: draw_scene(folder, summary, size)
         for folder, summary in zip(folders, summaries, strict=True)
     }
+    dates = {summary["scene"]: summary["date"] for summary in summaries}
+    sites = sites.assign(date=[dates[name] for name in sites.scene])
     order = sites.probability_max.astype(float).sort_values(ascending=False, kind="stable").index
     sites = sites.loc[order].reset_index(drop=True)
     thumbnails = embed_thumbnails(out, sites)
@@ -141,7 +143,7 @@ def draw_scene(folder: Path, summary: dict, size_px: int) -> Pictures:
     summary : dict
         The content of its ``scene.json``.
     size_px : int
-        Longest side of the pictures.
+        Longest side of the pictures, which are not enlarged.
 
     Returns
     -------
@@ -153,7 +155,7 @@ def draw_scene(folder: Path, summary: dict, size_px: int) -> Pictures:
     height, width = overview.shape[1:]
     corners = (*(placed @ (0, height)), *(placed @ (width, 0)))
     transform, columns, rows = calculate_default_transform(crs, MERCATOR, width, height, *corners)
-    scale = max(columns, rows) / size_px
+    scale = max(columns / size_px, rows / size_px, 1)
     shape = (max(round(rows / scale), 1), max(round(columns / scale), 1))
     transform @= Affine.scale(columns / shape[1], rows / shape[0])
     target = {"dst_transform": transform, "dst_crs": MERCATOR}
@@ -170,7 +172,7 @@ def draw_scene(folder: Path, summary: dict, size_px: int) -> Pictures:
         reproject(rasterio.band(file, 1), classes, resampling=Resampling.mode, **target)
     probability = np.nan_to_num(probability)
     layer = mpl.colormaps[COLOURS](probability, bytes=True)
-    layer[..., 3] = np.where(probability < FAINTEST, 0, 255 * np.sqrt(probability))
+    layer[..., 3] = np.where(probability < FAINTEST, 0, 255 * probability)
     table = np.zeros((256, 4), np.uint8)
     for number, colour in CLASS_COLOURS.items():
         table[number] = colour

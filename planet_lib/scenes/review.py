@@ -199,8 +199,7 @@ def _write_scene(
         with replace_file(out / TABLES / f"{stem}.csv") as partial:
             table.to_csv(partial, index=False)
         points = gpd.points_from_xy(table.longitude, table.latitude)
-        features = gpd.GeoSeries(points, crs=WGS84).to_geo_dict()
-        write_json(out / LOCATIONS / f"{series}.geojson", features)
+        write_json(out / LOCATIONS / f"{series}.geojson", gpd.GeoSeries(points).__geo_interface__)
         if mark == RIGHT:
             applied.mines += len(chips)
         else:

@@ -88,3 +88,15 @@ def test_mines_of_the_real_sample_are_in_every_split(sample):
     encoded = encode_tags(scan_dataset(sample)[0].query("labelled")["tags"])
     splits = split_chips(encoded, seed=2018)
     assert set(splits[encoded[:, INDEX["artisinal_mine"]] == 1]) == set(SPLITS)
+
+
+def test_each_split_has_chips_of_each_kind_where_groups_allow_it():
+    """One large group of easy chips must not be all that a split has without a mine."""
+    kinds = np.array(["easy"] * 400 + ["hard"] * 300)
+    groups = np.concatenate([np.zeros(400, int), 1 + np.arange(300) // 15])
+    encoded = np.zeros((700, 17), np.uint8)
+    for seed in range(5):
+        splits = split_chips(encoded, seed=seed, groups=groups, kinds=kinds)
+        hard = Counter(splits[kinds == "hard"].tolist())
+        assert hard["test"] == hard["validation"] == 60
+        assert len(set(zip(groups, splits, strict=True))) == len(set(groups))

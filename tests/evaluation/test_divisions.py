@@ -7,7 +7,7 @@ import pytest
 from planet_lib.data.labels import INDEX, MINE
 from planet_lib.evaluation.divisions import predict_by_division
 
-CHIPS, PLACES = 120, 12
+CHIPS, PLACES = 240, 12
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def made():
     place = np.arange(CHIPS) % PLACES
     encoded = np.full((CHIPS, 17), -1, np.int8)
     encoded[:, INDEX[MINE]] = rng.permutation(PLACES)[place] % 2
-    late = np.arange(CHIPS) >= 60
+    late = np.arange(CHIPS) >= CHIPS // 2
     catalogue = pd.DataFrame(
         {
             "group": place,
@@ -36,7 +36,7 @@ def test_random_splits_flatter_where_places_look_alike(made):
     right = {
         name: ((each >= 0.5) == truth)[np.isfinite(each)].mean() for name, each in predicted.items()
     }
-    assert right["random"] > 0.9
+    assert right["random"] > 0.95
     assert right["by place"] < 0.8
 
 

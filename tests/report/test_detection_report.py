@@ -91,7 +91,7 @@ RESULTS = {
         "splits": {"train": 600, "validation": 200, "test": 200},
         "sha256": "abc",
     },
-    "test": {"mines": 61, "others": 139},
+    "test": {"mines": 61, "others": 139, "kinds": {"random place": 100, "river bank": 39}},
     "best_run": "cnn-raw",
     "runs": {
         "cnn-raw": {"model": "cnn", "input": "raw", "measures": measure(0.625), "seconds": 3},
@@ -99,10 +99,16 @@ RESULTS = {
     },
     "baselines": {"extra trees": {"measures": measure(0.375)}},
     "haze_gain": {"cnn-dehazed": measure(-0.125)},
-    "examined": {"run": "cnn-raw", "specificity": 0.95},
+    "examined": {
+        "run": "cnn-raw",
+        "how": "in cross-validation over places",
+        "specificity": 0.95,
+        "points": {"average precision": 0.52},
+    },
     "look_alikes": {
         "river bank": {"chips": 40, "flagged": 7, "share": 0.175, "low": 0.09, "high": 0.32}
     },
+    "missed": {"mines": 181, "found": 63},
     "mistaken": [{"chip": "v1_0001", "kind": "river bank"}],
     "divisions": {"random": 0.71, "by place": 0.38},
     "provenance": {
@@ -131,6 +137,8 @@ def test_front_page_of_a_detector_shows_its_operating_points(tmp_path):
     page = render(tmp_path, RESULTS)
     text = page.get_text(" ", strip=True)
     for words in ("0.625", "0.525 to 0.725", "7 of 40", "river bank", "0.710", "61", CREDIT):
+        assert words in text
+    for words in ("63 of 181", "0.520", "in cross-validation over places", "100 random place"):
         assert words in text
     assert "\N{MINUS SIGN}0.125" in text
     assert "unlabelled" not in text

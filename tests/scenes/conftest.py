@@ -1,11 +1,13 @@
 """Fixtures: a network that knows mines by their colour, and scenes with mines at known places."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from browser import INSTALL, find_chromium
 from made_scenes import GROUND_DISTANCE_M, ORIGIN, UTM, write_network
 from rasterio.crs import CRS
 from rasterio.transform import Affine
@@ -69,3 +71,10 @@ def real_scenes() -> Path:
     if not (SCENES / "mines").exists():
         pytest.skip("the real scenes are not here")
     return SCENES
+
+
+@pytest.fixture(scope="session")
+def chromium() -> None:
+    """Skip a test where there is no Chromium; fail it in continuous integration."""
+    if find_chromium() is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(INSTALL)

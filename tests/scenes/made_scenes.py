@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import rasterio
 from rasterio.crs import CRS
+from rasterio.transform import from_origin
 
 from planet_lib.data.labels import MINE
 
@@ -17,8 +19,15 @@ FOREST, EARTH = (40, 62, 38), (190, 150, 100)
 MINE_PX = 32
 
 
-def write_network(folder: Path, *, labels: Sequence[str] = (MINE,), haze: bool = False) -> Path:
-    """Write a network whose output is a function of the mean of red minus blue."""
+def write_network(
+    folder: Path,
+    *,
+    labels: Sequence[str] = (MINE,),
+    haze: bool = False,
+    weights: Sequence[float] = (40, 0, -40),
+    bias: float = -3,
+) -> Path:
+    """Write a network whose output is a function of the mean colour: of red minus blue."""
     import keras  # only where a network is needed: it takes seconds
 
     channels = 6 if haze else 3
@@ -26,9 +35,9 @@ def write_network(folder: Path, *, labels: Sequence[str] = (MINE,), haze: bool =
     mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(chips))
     dense = keras.layers.Dense(len(labels), activation="sigmoid")
     network = keras.Model(chips, dense(mean))
-    weights = np.zeros((channels, len(labels)), np.float32)
-    weights[[0, 2]] = [[40], [-40]]
-    dense.set_weights([weights, np.full(len(labels), -3, np.float32)])
+    kernel = np.zeros((channels, len(labels)), np.float32)
+    kernel[:3] = np.array(weights)[:, None]
+    dense.set_weights([kernel, np.full(len(labels), bias, np.float32)])
     folder.mkdir(parents=True)
     network.save(folder / "model.keras")
     card = {
@@ -44,6 +53,17 @@ def write_network(folder: Path, *, labels: Sequence[str] = (MINE,), haze: bool =
     }
     (folder / "card.json").write_text(json.dumps(card))
     return folder
+
+
+def write_geotiff(path: Path, values: np.ndarray, *, north: float = ORIGIN[1]) -> Path:
+    """Write RGB levels (H, W, 3) as a GeoTIFF at the west of `ORIGIN`; black is no data."""
+    height, width, count = values.shape
+    transform = from_origin(ORIGIN[0], north, GROUND_DISTANCE_M, GROUND_DISTANCE_M)
+    profile = {"driver": "GTiff", "height": height, "width": width, "count": count,
+               "dtype": values.dtype, "crs": UTM, "transform": transform, "nodata": 0}  # fmt: skip
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(np.moveaxis(values, -1, 0))
+    return path
 
 
 def paint_scene(

@@ -153,20 +153,28 @@ const drawBoundaries = () => {
   }
 };
 
+const drawMarker = (x, y, colour, hollow) => {
+  pen.fillStyle = "#000a";
+  pen.fillRect(x - 5, y - 5, 10, 10);
+  pen.fillStyle = colour;
+  pen.fillRect(x - 4, y - 4, 8, 8);
+  if (!hollow) return;
+  pen.fillStyle = "#000a";
+  pen.fillRect(x - 2, y - 2, 4, 4);
+};
 const drawSites = () => {
   const styles = new Map();
   for (let i = count - 1; i >= 0; i--) {
     const { rings, box } = outlines[i];
     if (!isSeen(box)) continue;
     const colour = MARK_COLOURS[sites.mark[i]] ?? (sites.provisional[i] ? PROVISIONAL : SURE);
+    if (Math.max(box[2] - box[0], box[3] - box[1]) * view.scale <= OUTLINE_PX) {
+      drawMarker(toX(xs[i]), toY(ys[i]), colour, sites.provisional[i]);
+      continue;
+    }
     const key = `${colour}${sites.provisional[i] ? "p" : ""}`;
     if (!styles.has(key)) styles.set(key, { colour, dashed: sites.provisional[i], path: new Path2D() });
-    const { path } = styles.get(key);
-    if (Math.max(box[2] - box[0], box[3] - box[1]) * view.scale > OUTLINE_PX) trace(path, rings);
-    else {
-      const x = toX(xs[i]), y = toY(ys[i]);
-      path.rect(x - 4, y - 4, 8, 8);
-    }
+    trace(styles.get(key).path, rings);
   }
   for (const { colour, dashed, path } of styles.values()) {
     pen.fillStyle = `${colour}40`;
@@ -386,7 +394,8 @@ const turn = (start) => {
   first = Math.max(0, Math.min(start, Math.floor((count - 1) / PAGE) * PAGE));
   fill();
 };
-const compare = (a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
+const collator = new Intl.Collator("en", { numeric: true });
+const compare = (a, b) => (typeof a === "number" ? a - b : collator.compare(a, b));
 const sort = (head) => {
   const name = head.dataset.sort;
   const numeric = name in show;
@@ -551,7 +560,9 @@ get("earlier").addEventListener("click", () => turn(first - PAGE));
 get("later").addEventListener("click", () => turn(first + PAGE));
 body.addEventListener("click", (event) => {
   const row = event.target.closest("tr");
-  if (row) choose(Number(row.dataset.site));
+  if (!row) return;
+  choose(Number(row.dataset.site));
+  document.querySelector(".stage").scrollIntoView({ block: "nearest" });
 });
 for (const head of table.querySelectorAll("th[data-sort]")) {
   const button = document.createElement("button");
