@@ -19,7 +19,7 @@ rule scenes:
 
 rule search_scene:
     input:
-        list_code("planet_lib/scenes/folder.py"),
+        list_code("planet_lib/scenes/job.py"),
     output:
         "searched/{scene}.json",
     params:
@@ -29,4 +29,4 @@ rule search_scene:
     resources:
         network=1,
     shell:
-        "{STAGE} planet_lib.scenes.folder:search_scene {params.arguments:q}"
+        "{STAGE} planet_lib.scenes.job:search_scene {params.arguments:q}"

@@ -18,7 +18,6 @@ from planet_lib.scenes.folder import (
     forget_unfinished,
     plan_searches,
 )
-from planet_lib.scenes.gather import merge_scenes
 from planet_lib.scenes.options import SearchOptions
 
 SETTINGS = "scenes.json"
@@ -85,6 +84,8 @@ def make_scenes(
         results = run_dir / RESULTS
         sites = None
         if finished:
+            from planet_lib.scenes.gather import merge_scenes  # loads TensorFlow
+
             sites = merge_scenes(results, finished, boundaries=options.boundaries)
     if stopped and not failures:
         raise stopped

@@ -1,4 +1,4 @@
-"""Search the scenes of a folder, each by itself: one that fails does not stop the others."""
+"""The scenes of a folder as jobs, one a scene: their plan, and how they ended."""
 
 import hashlib
 import json
@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from planet_lib.errors import ConfigError, DataError, PlanetError
-from planet_lib.files import read_json, write_json
+from planet_lib.errors import ConfigError, DataError
+from planet_lib.files import read_json
 from planet_lib.networks.locate import check_network, name_network
 from planet_lib.scenes.options import SearchOptions
 
@@ -18,11 +18,12 @@ RESULTS = Path("scenes")
 """Folder of the results in that of a run."""
 RECORDS = Path("searched")
 """Folder in that of a run with the outcome of each job."""
+OUTCOMES = "outcomes.json"
 LONGEST_KEY = 60
 
 
 def list_scenes(folder: Path) -> dict[str, Path]:
-    """List the scenes of a folder by name; hidden files are none.
+    """List the scenes of a folder by name, or the one of a file; hidden files are none.
 
     Raises
     ------
@@ -31,9 +32,10 @@ def list_scenes(folder: Path) -> dict[str, Path]:
     ConfigError
         Two scenes have the same name.
     """
+    if folder.is_file():
+        return {folder.stem: folder}
     if not folder.is_dir():
-        fault = "a file" if folder.exists() else "no such folder"
-        raise DataError(f"{folder}: {fault}; point SCENES at a folder of scenes")
+        raise DataError(f"{folder}: no such folder; point SCENES at a scene or a folder of scenes")
     scenes: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in ENDINGS or path.name.startswith(".") or path.is_dir():
@@ -54,8 +56,8 @@ def plan_searches(folder: Path, options: SearchOptions) -> dict[str, dict[str, A
     Returns
     -------
     dict
-        Of each job, by a key that is safe in any path: the arguments of `search_scene`, as JSON
-        holds them.
+        Of each job, by a key that is safe in any path: the arguments of
+        `planet_lib.scenes.job.search_scene`, as JSON holds them.
 
     Raises
     ------
@@ -85,49 +87,6 @@ def plan_searches(folder: Path, options: SearchOptions) -> dict[str, dict[str, A
     }
 
 
-def search_scene(
-    scene: Path, out: Path, record: Path, *, options: SearchOptions, stamps: list
-) -> None:
-    """Search one scene and record how that ended.
-
-    Parameters
-    ----------
-    scene, out : Path
-    record : Path
-        JSON with the ``scene``'s name and the ``error``, or null.
-    options : SearchOptions
-    stamps : list
-        Times and sizes of the files; another one is another job.
-    """
-    error = _try_search(scene, out, options)
-    write_json(record, {"scene": scene.stem, "error": error})
-
-
-def search_folder(folder: Path, out: Path, options: SearchOptions):
-    """Search all scenes of a folder, one after the other, and merge what was found.
-
-    Returns
-    -------
-    sites : GeoDataFrame
-        As from `planet_lib.scenes.gather.merge_scenes`.
-    failures : dict of str to str
-        Of each scene that cannot be searched, why.
-
-    Raises
-    ------
-    DataError
-        None can.
-    """
-    from planet_lib.scenes.gather import merge_scenes
-
-    outcomes = {name: _try_search(path, out, options) for name, path in list_scenes(folder).items()}
-    finished = [name for name, error in outcomes.items() if error is None]
-    failures = {name: error for name, error in outcomes.items() if error is not None}
-    if not finished:
-        raise DataError(f"{folder}: no scene could be searched: {'; '.join(failures.values())}")
-    return merge_scenes(out, finished, boundaries=options.boundaries), failures
-
-
 def forget_unfinished(run_dir: Path, searches: Mapping[str, Mapping[str, Any]]) -> None:
     """Remove the records of failures, and of results that are gone, so that the jobs run again."""
     for search in searches.values():
@@ -151,19 +110,6 @@ def collect_outcomes(
         else:
             failures[scene.stem] = error
     return finished, failures
-
-
-def _try_search(scene: Path, out: Path, options: SearchOptions) -> str | None:
-    """Search a scene; return the error, if that is the user's to mend."""
-    from planet_lib.scenes.find import search_scenes  # loads TensorFlow
-
-    try:
-        search_scenes([str(scene)], out, **vars(options))
-    except PlanetError as error:
-        return str(error)
-    except OSError as error:
-        return f"{error.filename or scene}: {error.strerror or error}"
-    return None
 
 
 def _make_key(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import geopandas as gpd
 import pytest
@@ -10,11 +11,13 @@ from made_scenes import paint_scene
 import planet_lib.report.scenes
 from planet_lib.cli import main
 from planet_lib.errors import ConfigError, DataError
+from planet_lib.files import read_json
 from planet_lib.report.graph import ROOT
-from planet_lib.scenes.folder import list_scenes, plan_searches, search_folder
+from planet_lib.report.stage import run_stage
+from planet_lib.scenes.folder import list_scenes, plan_searches
 from planet_lib.scenes.options import SearchOptions
 
-HOSTILE = "a b; $(touch x) 'q' {scene} <b>&#"
+HOSTILE = "a b; $(touch stray) 'q' {scene} <b>&#"
 
 
 @pytest.fixture
@@ -41,6 +44,7 @@ def test_scenes_are_listed_by_name(folder, write):
         (folder / name).touch()
     (folder / "folder.tif").mkdir()
     assert list(list_scenes(folder)) == ["a", "b"]
+    assert list_scenes(folder / "b.tif") == {"b": folder / "b.tif"}
 
 
 def test_folder_without_scenes_is_one_line(folder, tmp_path):
@@ -80,26 +84,20 @@ def test_missing_boundaries_are_noticed_before_any_search(folder, write, tmp_pat
         plan_searches(folder, SearchOptions(boundaries=tmp_path / "areas.geojson"))
 
 
-def test_failure_of_one_scene_does_not_stop_the_others(folder, write, network, tmp_path):
-    write("good.tif")
-    (folder / "bad.tif").write_text("no picture")
-    options = SearchOptions(model=str(network))
-    sites, failures = search_folder(folder, tmp_path / "out", options)
-    assert list(sites.scenes) == ["good"]
-    assert list(failures) == ["bad"]
-    assert "bad.tif: cannot be read" in failures["bad"]
-    (folder / "good.tif").unlink()
-    with pytest.raises(DataError, match=r"no scene could be searched: .*bad\.tif"):
-        search_folder(folder, tmp_path / "out", options)
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """Give a folder that stands for the checkout, so that its runs are the test's own."""
+    folder = tmp_path / "root"
+    folder.mkdir()
+    for name in ("planet_lib", "scenes.smk"):
+        (folder / name).symlink_to(ROOT / name)
+    monkeypatch.setattr(planet_lib.report.scenes, "ROOT", folder)
+    return folder
 
 
 @pytest.fixture
-def make(folder, network, tmp_path, monkeypatch, capfd):
+def make(folder, network, root, capfd):
     """Give a function that calls `planet scenes` and returns its exit code, output and errors."""
-    (tmp_path / "root").mkdir()
-    for name in ("planet_lib", "scenes.smk"):
-        (tmp_path / "root" / name).symlink_to(ROOT / name)
-    monkeypatch.setattr(planet_lib.report.scenes, "ROOT", tmp_path / "root")
 
     def call(*options):
         code = main(["scenes", str(folder), "--name", "x", "--model", str(network), "--cores", "2",
@@ -109,48 +107,68 @@ def make(folder, network, tmp_path, monkeypatch, capfd):
     return call
 
 
+@pytest.fixture
+def at_once(monkeypatch):
+    """Search in this process, as the graph does in processes of their own; list what is searched.
+
+    Loading TensorFlow takes longer than all else of a small scene.
+    """
+    searched = []
+
+    def run(snakefile, settings, **_):
+        monkeypatch.chdir(settings.parent)
+        for key, search in read_json(settings)["searches"].items():
+            if not Path(search["record"]).exists():
+                searched.append(key)
+                run_stage("planet_lib.scenes.job:search_scene", json.dumps(search))
+
+    monkeypatch.setattr(planet_lib.report.scenes, "run_graph", run)
+    return searched
+
+
 @pytest.mark.slow
-def test_folder_is_searched_repaired_and_kept(folder, write, make, tmp_path):
-    for name in ("first.tif", f"{HOSTILE}.tif"):
-        write(name)
+def test_each_scene_is_a_job_and_only_failed_ones_run_again(folder, write, make, root):
+    write(f"{HOSTILE}.tif")
     (folder / "bad.tif").write_text("no picture")
     code, _, err = make()
     assert code == 1
     *_, why, summary = err.strip().splitlines()
     assert "bad.tif: cannot be read" in why
-    assert summary.startswith("error: 1 of 3 scenes failed: bad;")
+    assert summary.startswith("error: 1 of 2 scenes failed: bad;")
     assert "Traceback" not in err
-    results = tmp_path / "root" / "runs" / "x" / "scenes"
-    (site,) = gpd.read_file(results / "sites.geojson").itertuples()
-    assert site.scenes == f"{HOSTILE}; first"
-    times = {path: path.stat().st_mtime_ns for path in results.glob("*/scene.json")}
-    assert len(times) == 2
+    results = root / "runs" / "x" / "scenes"
+    assert list(gpd.read_file(results / "sites.geojson").scenes) == [HOSTILE]
+    summary = results / HOSTILE / "scene.json"
+    finished = summary.stat().st_mtime_ns
 
     write("bad.tif")
     code, out, err = make()
     assert code == 0, err
     assert "sites: 1 in" in out
-    assert (
-        gpd.read_file(results / "sites.geojson").scenes[0].count(";") == 1 + HOSTILE.count(";") + 1
-    )
-    assert {path: path.stat().st_mtime_ns for path in times} == times
+    (site,) = gpd.read_file(results / "sites.geojson").itertuples()
+    assert site.scenes == f"{HOSTILE}; bad"
+    assert summary.stat().st_mtime_ns == finished
+    assert not list(root.glob("runs/**/stray"))
 
-    code, out, err = make()
-    assert code == 0, err
-    assert "nothing to do" in out
-    shutil.rmtree(results / "first")
+
+def test_result_that_is_gone_is_made_again(write, make, root, at_once):
+    write("first.tif")
+    write("second.tif")
     assert make()[0] == 0
-    assert (results / "first" / "scene.json").exists()
+    shutil.rmtree(root / "runs" / "x" / "scenes" / "first")
+    assert make()[0] == 0
+    assert at_once == ["first", "second", "first"]
+    assert make()[0] == 0
+    assert len(at_once) == 3
 
 
-@pytest.mark.slow
-def test_scenes_that_all_fail_leave_no_table(folder, make, tmp_path):
+def test_scenes_that_all_fail_leave_no_table(folder, make, root, at_once):
     (folder / "bad.tif").touch()
     code, _, err = make()
     assert code == 1
     assert "empty, as after an interrupted copy" in err
     assert "1 of 1 scenes failed: bad" in err
-    assert not list((tmp_path / "root").rglob("sites.*"))
+    assert not list(root.glob("runs/**/sites.*"))
 
 
 def test_cluster_without_profile_is_one_line(write, make, tmp_path):
