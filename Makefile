@@ -23,13 +23,13 @@ help: ## list the targets
 	@echo "  NAME=name      name of the report and its folder in reports/ (default: of the data and profile)"
 	@echo "  REPLACE=yes    replace a report of that name with another profile or other data"
 	@echo "  PROFILE=name   profile in config/: $(basename $(notdir $(wildcard config/*.yaml))) (default: of the data)"
-	@echo "  SCENES=path    folder of scenes (GeoTIFFs) for make scenes"
+	@echo "  SCENES=path    scenes (a GeoTIFF or a folder of them) for make scenes, or as a page of the report"
 	@echo "  CLUSTER=path   folder of a Snakemake profile: docs/cluster/slurm, docs/cluster/kubernetes (default: here)"
 	@echo "  OPTIONS=...    further options of planet report or planet scenes, such as --scaling=reflectance"
 
 report: $(VENV)/ready ## make the report, or update what has changed
 	@$(BIN)/planet report $${PROFILE:+--profile="$$PROFILE"} $${NAME:+--name="$$NAME"} $${DATA:+--data="$$DATA"} \
-		$${REPLACE:+--replace} $${CLUSTER:+--cluster="$$CLUSTER"} $(OPTIONS)
+		$${REPLACE:+--replace} $${SCENES:+--scenes="$$SCENES"} $${CLUSTER:+--cluster="$$CLUSTER"} $(OPTIONS)
 
 scenes: $(VENV)/ready ## find mines in all scenes of the folder SCENES, one job a scene
 	@test -n "$$SCENES" || { echo "error: make scenes needs SCENES=folder" >&2; exit 1; }

@@ -18,7 +18,7 @@ PROFILE = config["profile"]
 SEED = PROFILE["seed"]
 SYNTHETIC = config["data"] is None
 DETECTION = is_detection(config["labels"])
-PAGES = list_pages(PROFILE, detection=DETECTION)
+PAGES = list_pages(PROFILE, detection=DETECTION, scenes=bool(config["searches"]))
 EXPLORE = PAGES[0].name
 MADE = "synthetic/{chips}-{unlabelled}-{enrich}-{seed}".format(seed=SEED, **PROFILE["synthetic"])
 SITE = {
@@ -300,6 +300,45 @@ else:
             "{EXECUTE} {params.arguments:q}"
 
 
+if config["searches"]:
+
+    include: "scenes.smk"
+
+    rule merge_scenes:
+        input:
+            rules.scenes.input,
+            code("planet_lib/scenes/job.py"),
+        output:
+            "scenes/outcomes.json",
+        params:
+            arguments=json.dumps(
+                {
+                    "run_dir": ".",
+                    "searches": config["searches"],
+                    "boundaries": config["boundaries"],
+                }
+            ),
+        benchmark:
+            "seconds/merge_scenes.tsv"
+        shell:
+            "{STAGE} planet_lib.scenes.job:merge_searches {params.arguments:q}"
+
+    rule explain_scenes:
+        input:
+            "data/raw.json",
+            "scenes/outcomes.json",
+            notebook("06_scenes"),
+        output:
+            "notebooks/06_scenes.ipynb",
+            "results/scenes.json",
+        params:
+            arguments=execution("06_scenes"),
+        benchmark:
+            "seconds/06_scenes.tsv"
+        shell:
+            "{EXECUTE} {params.arguments:q}"
+
+
 rule render_page:
     input:
         "notebooks/{page}.ipynb",
@@ -322,6 +361,7 @@ rule publish_index:
         "results/dehaze.json",
         "results/evaluate.json",
         [] if DETECTION else "results/find_mines.json",
+        "results/scenes.json" if config["searches"] else [],
         [REPORT / page.href for page in PAGES],
         code("planet_lib/report/publish.py"),
     output:
@@ -331,7 +371,7 @@ rule publish_index:
     params:
         arguments=json.dumps(
             {"run_dir": ".", "report_dir": str(REPORT), "profile": PROFILE}
-            | {"detection": DETECTION}
+            | {"detection": DETECTION, "scenes": bool(config["searches"])}
             | SITE
         ),
     shell:

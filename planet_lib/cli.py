@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(options: argparse.Namespace) -> None:
     from planet_lib.report.build import make_report
+    from planet_lib.scenes.options import SearchOptions
 
     page = make_report(
         options.name,
@@ -30,6 +31,8 @@ def _report(options: argparse.Namespace) -> None:
         cores=options.cores,
         replace=options.replace,
         cluster=options.cluster,
+        scenes=options.scenes,
+        search=_collect(SearchOptions, options),
     )
     print(f"report: {os.path.relpath(page)}")
 
@@ -190,6 +193,8 @@ def _make_parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--replace", action="store_true", help="also a report of another profile or other data"
     )
+    report.add_argument("--scenes", type=Path, help="a scene, or a folder of them, to search too")
+    _add_search_options(report.add_argument_group("search of the scenes"))
 
     lab = add("lab", _lab, "open JupyterLab on the notebooks")
     lab.add_argument("options", nargs="*", help="options of JupyterLab, after --")
@@ -250,7 +255,7 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_search_options(find)
 
     scenes = add("scenes", _scenes, "find mines in all scenes of a folder, one job a scene")
-    scenes.add_argument("folder", type=Path, help="GeoTIFFs and other rasters")
+    scenes.add_argument("folder", type=Path, help="of GeoTIFFs and other rasters, or one of them")
     scenes.add_argument("--name", help="folder in runs/ (default: of the folder of scenes)")
     _add_machine_options(scenes)
     _add_search_options(scenes)
@@ -290,7 +295,7 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_search_options(parser: argparse.ArgumentParser) -> None:
+def _add_search_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--model",
         help="a shipped detector or runs/<name>/models/<network>-<input> (default: the shipped one "

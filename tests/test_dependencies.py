@@ -174,7 +174,8 @@ class Graph:
         hidden = shutil.ignore_patterns("__pycache__")
         for part in ("planet_lib", "notebooks"):
             shutil.copytree(ROOT / part, folder / part, ignore=hidden)
-        shutil.copy2(ROOT / "Snakefile", folder)
+        for snakefile in ("Snakefile", "scenes.smk"):
+            shutil.copy2(ROOT / snakefile, folder)
         profile = load_profile("sample").model_dump()
         self.settings = {
             "name": "x",
@@ -184,6 +185,8 @@ class Graph:
             "credit": "",
             "signature": "",
             "profile": profile,
+            "searches": {"a": {"record": "searched/a.json"}},
+            "boundaries": None,
         }
         self.jobs = self.plan(force=True)
         for job in self.jobs:

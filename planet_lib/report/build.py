@@ -17,6 +17,8 @@ from planet_lib.environment import isolate_environment
 from planet_lib.errors import ConfigError, DataError
 from planet_lib.files import read_json, write_json
 from planet_lib.report.graph import ROOT, check_name, hold_run, run_graph
+from planet_lib.scenes.folder import forget_unfinished, plan_searches
+from planet_lib.scenes.options import SearchOptions
 
 SETTINGS = "report.json"
 FETCHED = Path("mining-watch")
@@ -48,6 +50,8 @@ def make_report(
     cores: int,
     replace: bool = False,
     cluster: Path | None = None,
+    scenes: Path | None = None,
+    search: SearchOptions | None = None,
 ) -> Path:
     """Make a report, or bring it up to date.
 
@@ -68,6 +72,10 @@ def make_report(
         Whether the report takes the place of one of that name with another profile or other data.
     cluster : Path, optional
         Folder of a Snakemake profile, see docs/cluster.md.
+    scenes : Path, optional
+        A scene, or a folder of scenes, to search for mines.
+    search : SearchOptions, optional
+        Of the search of `scenes`.
 
     Returns
     -------
@@ -96,6 +104,12 @@ def make_report(
             f"{data}: its chips tell only {', '.join(reader.labels)}, and the ensemble learns all "
             f"labels; take PROFILE={reader.profile}, or set ensemble: null"
         )
+    search = search or SearchOptions()
+    if scenes is None and search != SearchOptions():
+        given = ", ".join(key for key, value in vars(search).items() if value is not None)
+        raise ConfigError(f"{given}: for the search of scenes only; give SCENES too")
+    searches = plan_searches(scenes, search) if scenes else {}
+    boundaries = search.boundaries and str(search.boundaries.resolve())
     settings = {
         "name": name,
         "labels": list(reader.labels if reader else LABELS),
@@ -106,6 +120,8 @@ def make_report(
         "signature": "",
         "profile_name": profile,
         "profile": loaded.model_dump(),
+        "searches": searches,
+        "boundaries": boundaries,
     }
     if data is not None and not data.exists():
         raise DataError(f"{data}: no such folder; point DATA at the folder that has {LABELS_FILE}")
@@ -125,6 +141,7 @@ def make_report(
                 "signature": sign_dataset(folder),
             }
         write_json(run_dir / SETTINGS, settings)
+        forget_unfinished(run_dir, searches)
         for path in discard_changed_stores(run_dir):
             print(f"{os.path.relpath(path)}: changed since it was written; it is made again")
         run_graph(

@@ -65,7 +65,9 @@ def name_data(source: str, credit: str) -> str:
     return f"{note} ({credit})" if credit else note
 
 
-def list_pages(profile: Mapping[str, Any], *, detection: bool = False) -> list[Page]:
+def list_pages(
+    profile: Mapping[str, Any], *, detection: bool = False, scenes: bool = False
+) -> list[Page]:
     """List the notebooks' pages in reading order, without the front page.
 
     Parameters
@@ -74,6 +76,8 @@ def list_pages(profile: Mapping[str, Any], *, detection: bool = False) -> list[P
         The content of a `planet_lib.config.Profile`.
     detection : bool
         Whether the mine alone is known, as `is_detection` tells.
+    scenes : bool
+        Whether scenes are searched.
     """
     compared = ", for each kind of input" if len(profile["inputs"]) > 1 else ""
     pages = [
@@ -96,16 +100,16 @@ def list_pages(profile: Mapping[str, Any], *, detection: bool = False) -> list[P
         )
     if detection:
         what = "What is found, what is taken for a mine, and what is missed, and where"
-        return [*pages, Page("04_detection", "The detector", what)]
-    return [
-        *pages,
-        Page("04_evaluate", "Evaluation", f"Precision, recall and F2 of every label{compared}"),
-        Page(
-            "05_find_mines",
-            "Finding mines",
-            "The chips most likely to have a mine, and how far to look",
-        ),
-    ]
+        pages.append(Page("04_detection", "The detector", what))
+    else:
+        what = f"Precision, recall and F2 of every label{compared}"
+        pages.append(Page("04_evaluate", "Evaluation", what))
+        what = "The chips most likely to have a mine, and how far to look"
+        pages.append(Page("05_find_mines", "Finding mines", what))
+    if scenes:
+        what = "Mines in whole scenes: the sites, how sure they are, and what was not assessed"
+        pages.append(Page("06_scenes", "Scenes", what))
+    return pages
 
 
 def name_run(run: str) -> str:

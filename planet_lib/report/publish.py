@@ -15,6 +15,7 @@ from planet_lib.files import read_json, write_json
 from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.report.contents import Page
 from planet_lib.report.pages import CANDIDATES_PICTURED, HOME, render_detection, render_index
+from planet_lib.scenes.folder import OUTCOMES, RESULTS
 
 
 def publish_index(
@@ -27,6 +28,7 @@ def publish_index(
     data_note: str,
     synthetic: bool,
     detection: bool,
+    scenes: bool,
 ) -> None:
     """Write ``results.json``, ``submission.csv`` and the front page of a report.
 
@@ -46,6 +48,8 @@ def publish_index(
         As for `planet_lib.report.pages.render_index`.
     detection : bool
         Whether the mine alone is known, see `planet_lib.report.contents.is_detection`.
+    scenes : bool
+        Whether scenes were searched; their files are published in the folder ``scenes``.
 
     Raises
     ------
@@ -62,6 +66,10 @@ def publish_index(
         **evaluated,
         "provenance": _describe_provenance(run_dir, profile),
     }
+    shutil.rmtree(report_dir / RESULTS, ignore_errors=True)
+    if scenes:
+        results["scenes"] = read_json(run_dir / "results" / "scenes.json")
+        publish_scenes(run_dir / RESULTS, report_dir / RESULTS)
     published = {HOME, *(page.href for page in site)}
     for page in report_dir.glob("*.html"):
         if page.name not in published:
@@ -91,6 +99,24 @@ def publish_index(
         data_note=data_note,
         synthetic=synthetic,
     )
+
+
+def publish_scenes(results: Path, published: Path) -> None:
+    """Copy the tables and the map of all scenes, and the files of each that was searched.
+
+    Parameters
+    ----------
+    results : Path
+        As `planet_lib.scenes.job.merge_searches` leaves it.
+    published : Path
+        A folder that does not exist yet.
+    """
+    published.mkdir(parents=True)
+    for path in results.iterdir():
+        if path.is_file() and path.name != OUTCOMES:
+            shutil.copyfile(path, published / path.name)
+    for name in read_json(results / OUTCOMES)["finished"]:
+        shutil.copytree(results / name, published / name)
 
 
 def _picture_chips(run_dir: Path, names: Sequence[str]) -> dict[str, bytes]:

@@ -1,8 +1,8 @@
 """Where a notebook reads and writes: the report's run, or a trial that leaves the report alone.
 
 A notebook that is run by hand, in JupyterLab or with papermill, is a trial. It works on a copy of
-the run's networks and results beside the run's own chips, in ``runs/<name>/trials/<state>/``, where
-``<state>`` stands for the report that was copied.
+the run's networks and results beside the run's own chips and scenes, in
+``runs/<name>/trials/<state>/``, where ``<state>`` stands for the report that was copied.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from planet_lib.files import suggest_stage
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STAGE_VARIABLE = "PLANET_STAGE"
 COPIED = ("models", "results")
+LINKED = ("data", "scenes")
 
 
 def open_run(run_dir: str, page: str, parameters: Mapping[str, object]) -> Path:
@@ -93,7 +94,8 @@ def _prepare_trial(run: Path) -> Path:
         for folder in COPIED:
             if (run / folder).exists():
                 shutil.copytree(run / folder, partial / folder)
-        (partial / "data").symlink_to("../../data")
+        for folder in LINKED:
+            (partial / folder).symlink_to(f"../../{folder}")
         os.replace(partial, trial)
     return trial
 

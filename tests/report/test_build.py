@@ -27,6 +27,7 @@ from planet_lib.errors import ConfigError, DataError, StageError
 from planet_lib.evaluation.submission import check_submission
 from planet_lib.files import write_json
 from planet_lib.report.build import make_report
+from planet_lib.scenes.options import SearchOptions
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "notebooks", "planet_lib", "config", "pyproject.toml")
@@ -181,6 +182,25 @@ def test_report_of_another_kind_is_replaced_only_when_asked(elsewhere, change):
     assert settings.read_text() == before
     make(**other, replace=True)
     assert settings.read_text() != before
+
+
+def test_scenes_are_jobs_of_the_report(elsewhere):
+    settings = elsewhere / "runs" / "x" / "report.json"
+    make()
+    assert json.loads(settings.read_text())["searches"] == {}
+    (elsewhere / "amazon.tif").touch()
+    make(scenes=elsewhere / "amazon.tif", search=SearchOptions(scaling="tci"))
+    (search,) = json.loads(settings.read_text())["searches"].values()
+    assert search["scene"] == str(elsewhere / "amazon.tif")
+    assert search["options"]["scaling"] == "tci"
+
+
+def test_wrong_scenes_are_refused_before_anything_is_made(elsewhere):
+    with pytest.raises(DataError, match=r"missing: no such folder; point SCENES at"):
+        make(scenes=elsewhere / "missing")
+    with pytest.raises(ConfigError, match=r"scaling: for the search of scenes only; give SCENES"):
+        make(search=SearchOptions(scaling="tci"))
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_report_without_a_name_is_named_after_data_and_profile(elsewhere):

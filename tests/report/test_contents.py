@@ -34,6 +34,15 @@ def test_detector_has_pages_of_its_own():
     assert names == ["01_places", "02_dehaze", *trainings, "04_detection"]
 
 
+@pytest.mark.parametrize("detection", [False, True])
+def test_scenes_are_the_last_page(detection):
+    profile = load_profile("smoke").model_dump()
+    pages = list_pages(profile, detection=detection)
+    *others, last = list_pages(profile, detection=detection, scenes=True)
+    assert others == pages
+    assert last.name == "06_scenes"
+
+
 def test_mine_alone_makes_a_detector():
     assert is_detection([MINE])
     assert not is_detection(LABELS)

@@ -38,6 +38,7 @@ def test_notebooks_are_those_of_the_reports():
         "04_detection",
         "04_evaluate",
         "05_find_mines",
+        "06_scenes",
     ]
 
 

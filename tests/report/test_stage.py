@@ -22,7 +22,8 @@ SITE = {
     "synthetic": True,
 }
 RENDER = SITE | {"notebook": "run/notebooks/x.ipynb", "page": "02.html"}
-PUBLISH = SITE | {"run_dir": "run", "report_dir": "pages", "profile": {}, "detection": False}
+PUBLISH = SITE | {"run_dir": "run", "report_dir": "pages", "profile": {}}
+PUBLISH |= {"detection": False, "scenes": False}
 MISTAKES = [
     ("data.ingest:store_chips", STORE, "missing/train_v2.csv: no labels file"),
     ("features.statistics:store_statistics", {"run_dir": "run"}, "run/data/raw.npy: not there yet"),
