@@ -13,7 +13,7 @@ endif
 $(foreach word,name profile data replace scenes cluster,$(if $(filter command,$(origin $(word))),$(error $(word)=$($(word)): write it in capital letters)))
 
 .DEFAULT_GOAL := help
-.PHONY: help report scenes test lab bench picture lock
+.PHONY: help report scenes test test-cluster lab bench picture lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,10 @@ scenes: $(VENV)/ready ## find mines in all scenes of the folder SCENES, one job 
 
 test: $(VENV)/ready ## run all tests on two cores; print how long they took
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test-cluster: $(VENV)/ready ## search 20 scenes on a SLURM of one node, made for the test, and kill a worker
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[cluster]'
+	@$(BIN)/python tests/cluster/check_slurm.py
 
 lab: $(VENV)/ready ## open JupyterLab on the notebooks
 	@test "$$(id -u)" -ne 0 || case "$(LAB_OPTIONS)" in *--allow-root*) ;; *) \

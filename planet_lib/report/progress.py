@@ -19,6 +19,9 @@ TYPICAL_SECONDS = {
     "train_ensemble": 180,
     "evaluate_runs": 30,
     "find_mines": 10,
+    "search_scene": 20,
+    "merge_scenes": 10,
+    "explain_scenes": 15,
 }
 """Seconds of a stage of the default report on two cores, by rule; only their ratios matter."""
 SHORT_SECONDS = 3  # of any other rule
