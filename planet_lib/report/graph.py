@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from planet_lib.dependencies import PACKAGE, list_dependencies
+from planet_lib import dependencies
 from planet_lib.errors import ConfigError, StageError
 from planet_lib.report.progress import ReportProgress
 
@@ -27,8 +27,10 @@ TICK_SECONDS = 1.0  # between two looks at the progress
 
 def list_code(*entries: str) -> list[str]:
     """List the modules and notebooks that a rule runs, and all files of the package they need."""
-    paths = [PACKAGE.parent / entry for entry in ("planet_lib/report/stage.py", *entries)]
-    return [str(FROM_RUN / file.relative_to(PACKAGE.parent)) for file in list_dependencies(*paths)]
+    root = dependencies.PACKAGE.parent
+    paths = [root / entry for entry in ("planet_lib/report/stage.py", *entries)]
+    files = dependencies.list_dependencies(*paths)
+    return [str(FROM_RUN / file.relative_to(root)) for file in files]
 
 
 def check_name(name: str) -> None:
