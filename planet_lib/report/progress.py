@@ -72,7 +72,7 @@ class ReportProgress:
         self.running: dict[str, _Stage] = {}
         self.finished: list[tuple[str, float]] = []  # rule and seconds of each stage
         self._in_table = self._failed = False
-        self._rule = self._job = self._line = ""
+        self._rule = self._job = self._stage = self._line = ""
 
     def read_graph(self, line: str) -> None:
         """Read one line of Snakemake's log."""
@@ -85,7 +85,7 @@ class ReportProgress:
             self._in_table = bool(line.strip())
         elif headed := re.match(r"((?:local)?rule|Error in rule) (\w+):", line):
             self._rule, self._failed = headed[2], headed[1].startswith("Error")
-        elif self._rule and (field := re.match(r" +(jobid|benchmark|wildcards): (.+)", line)):
+        elif self._rule and (field := re.match(r" +(jobid|benchmark|wildcards|log): (.+)", line)):
             self._describe_stage(field[1], field[2].strip())
         elif finished := re.match(r"Finished jobid: (\d+)", line):
             self._finish_stage(finished[1])
@@ -172,8 +172,13 @@ class ReportProgress:
         return max([(sum(running) + waiting) / self.at_once, *running])
 
     def _describe_stage(self, field: str, value: str) -> None:
-        if self._failed:
-            self.running.pop(value, None)
+        if self._failed and field == "jobid":
+            stage = self.running.pop(value, None)
+            self._stage = stage.name if stage else self._rule
+        elif self._failed and field == "log":  # what a cluster keeps, since the stage prints there
+            self.print(f"{self._stage}: failed, see {value.partition(' (check log')[0]}")
+        elif self._failed or field == "log":
+            return
         elif field == "jobid":
             self._job = value
             self.waiting[self._rule] -= 1

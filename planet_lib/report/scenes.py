@@ -104,7 +104,8 @@ def report_failures(failures: dict[str, str], scenes: int) -> None:
     """
     for error in failures.values():
         print(error, file=sys.stderr)
+    others = "what the others show is merged, " if len(failures) < scenes else ""
     raise StageError(
-        f"{len(failures)} of {scenes} scenes failed: {', '.join(failures)}; what the others show "
-        "is merged, the same command tries the failed ones again"
+        f"{len(failures)} of {scenes} scenes failed: {', '.join(failures)}; {others}the same "
+        "command tries the failed ones again"
     )

@@ -3,7 +3,6 @@
 `make test-cluster` runs it: nothing may be lost, and nothing done twice.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -36,6 +35,7 @@ from planet_lib.files import read_json  # noqa: E402
 from planet_lib.report.stage import run_command  # noqa: E402
 
 NAME = "cluster-test"
+LOGS = ".snakemake/slurm_logs"
 SCENES = 20
 SIDE_PX = 160
 LONG, LONG_PX = "long", (9000, 4000)  # three bands: one can be finished when its worker is killed
@@ -139,16 +139,15 @@ def check_results(run_dir: Path, places: list[Point], watch: Watch) -> None:
     jobs = Counter(line.split()[-1].rpartition("_")[2] for line in states)
     assert len(states) == SCENES + 1, states
     assert jobs[LONG] == 2, jobs
-    logs = run_dir / ".snakemake" / "slurm_logs"
-    said = "".join(path.read_text() for path in logs.rglob("*.log"))
+    said = "".join(path.read_text() for path in (run_dir / LOGS).rglob("*.log"))
     ends = Counter(re.findall(r"^(\w+): \d+ sites", said, flags=re.MULTILINE))
     assert ends == dict.fromkeys(finished, 1), ends
     written = {name: len(versions) for name, versions in watch.versions.items()}
     assert set(written.values()) == {1}, f"bands that were searched again: {written}"
     assert watch.kept, "the worker was killed before its first band"
     print(
-        f"{len(states)} jobs: {len(states) - 1} completed, 1 killed; the {len(watch.kept)} bands "
-        f"it had finished were kept, none of {len(written)} bands seen was written twice"
+        f"{len(states)} jobs: {len(states) - 1} completed, 1 killed; bands that it had finished: "
+        f"{len(watch.kept)}, kept; bands seen: {len(written)}, each written once"
     )
 
 
@@ -162,8 +161,7 @@ def main() -> None:
         places = write_scenes(folder / "scenes")
         network = write_network(folder / "network")
         profile = write_profile(folder / "profile")
-        with run_cluster(folder / "slurm") as configuration:
-            environment = os.environ | {"SLURM_CONF": str(configuration)}
+        with run_cluster(folder / "slurm") as environment:
             watch = Watch(run_dir / "scenes", environment)
             watch.start()
             start = time.monotonic()
@@ -175,7 +173,7 @@ def main() -> None:
             print(f"make scenes ended with {made.returncode}, {time.monotonic() - start:.0f} s")
             watch.ended.set()
             watch.join()
-            assert made.returncode == 0
+            assert made.returncode == 0, f"see the logs in {run_dir / LOGS}"
             check_results(run_dir, places, watch)
     print("nothing lost, nothing done twice")
 

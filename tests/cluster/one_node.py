@@ -13,7 +13,7 @@ from pathlib import Path
 from planet_lib.errors import ConfigError, StageError
 from planet_lib.files import count_cores
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
 PATHS = "/usr/sbin:/sbin"
 MEMORY_MB = 2000  # of a job, as in docs/cluster/slurm
 START_SECONDS = 30
@@ -66,18 +66,18 @@ def find_programs() -> dict[str, str]:
 
 
 @contextmanager
-def run_cluster(folder: Path) -> Iterator[Path]:
+def run_cluster(folder: Path) -> Iterator[dict[str, str]]:
     """Run a cluster whose only node is this machine.
 
     Parameters
     ----------
     folder : Path
-        For keys, state and logs; made.
+        For keys, state and logs; made. Everybody must be able to enter the folder around it.
 
     Yields
     ------
-    Path
-        The configuration, for ``SLURM_CONF``.
+    dict of str
+        Environment of the commands that use the cluster.
 
     Raises
     ------
@@ -105,7 +105,14 @@ def run_cluster(folder: Path) -> Iterator[Path]:
             memory_mb=count_cores() * MEMORY_MB,
         )
     )
-    environment = os.environ | {"SLURM_CONF": str(configuration)}
+    (folder / "bin").mkdir()
+    wrapper = folder / "bin" / "srun"  # Snakemake's jobs call it without SLURM_CONF
+    wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={configuration} exec {programs["srun"]} "$@"\n')
+    wrapper.chmod(0o755)
+    environment = os.environ | {
+        "SLURM_CONF": str(configuration),
+        "PATH": os.pathsep.join([str(wrapper.parent), os.environ["PATH"]]),
+    }
     commands = (
         [programs["munged"], "--foreground", f"--socket={folder}/munge.socket", f"--key-file={key}",
          f"--pid-file={folder}/munged.pid", f"--seed-file={folder}/munge.seed",
@@ -117,7 +124,7 @@ def run_cluster(folder: Path) -> Iterator[Path]:
         for command in commands:
             daemons.enter_context(run_daemon(command, folder, environment))
         wait_for_node(programs["sinfo"], environment, folder)
-        yield configuration
+        yield environment
 
 
 @contextmanager

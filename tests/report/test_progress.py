@@ -185,3 +185,13 @@ def test_minutes_are_at_least_one():
     report.start(1, "render_page", "page")
     report.now = 100
     assert read_minutes(report.progress.describe()) == 1
+
+
+def test_log_of_a_job_that_failed_on_a_cluster_is_named(report):
+    report.start(1, "train_network", "03_train-cnn-raw")
+    report.log(
+        "Error in rule train_network:\n    message: SLURM-job '7' failed\n    jobid: 1\n"
+        "    log: logs/7.log (check log file(s) for error details)\n    shell:\n"
+    )
+    assert report.lines == ["03_train-cnn-raw: failed, see logs/7.log"]
+    assert not report.progress.running
