@@ -52,6 +52,8 @@ def merge_searches(
     finished, failures = collect_outcomes(run_dir, searches)
     if not finished:
         raise DataError(f"no scene could be searched: {'; '.join(failures.values())}")
+    for error in failures.values():
+        print(f"not searched: {error}")
     merge_scenes(run_dir / RESULTS, finished, boundaries=boundaries)
     write_json(run_dir / RESULTS / OUTCOMES, {"finished": finished, "failed": failures})
 

@@ -25,7 +25,10 @@ def conclude_outcomes(searched: int, failed: Mapping[str, str]) -> str:
     total = searched + len(failed)
     if not failed:
         return f"All of the scenes given were searched: {total}."
-    reasons = "".join(f"\n- {write_text(reason)}" for reason in failed.values())
+    reasons = "".join(
+        f"\n- {write_text(name)}: {write_text(reason.partition(': ')[2] or reason)}"
+        for name, reason in failed.items()
+    )  # without the path: the page may be published
     return (
         f"{searched} of {total} scenes were searched. About the others this page says nothing:\n"
         f"{reasons}"
