@@ -346,6 +346,7 @@ rule render_page:
     output:
         REPORT / "{page}.html",
     params:
+        site=json.dumps(SITE), # a change of what is derived from input and output does not count
         arguments=lambda wildcards, input, output: json.dumps(
             {"notebook": input[0], "page": output[0]} | SITE
         ),
