@@ -1,9 +1,9 @@
 """What each step of the mine detector adds, on chips of places and times that it has not seen.
 
-python benchmarks/detector.py path/to/mining_watch [--cache folder]
+python benchmarks/detector.py path/to/mining_watch [--splits NAME ...] [--folds I ...]
 
-Each fold's predictions are kept in the cache, so that an interrupted call goes on. Five folds by
-place take about an hour and a half on one core.
+Trained weights and predictions are kept in the work folder, so that an interrupted call goes on. A
+fold takes about half an hour on one core.
 """
 
 import argparse
@@ -16,10 +16,12 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from planet_lib.data.labels import MINE
 from planet_lib.data.mining_watch import load_gallery
 from planet_lib.networks.batches import VIEWS, view_chips
 from planet_lib.training.detector import build_detector, embed_frozen, fine_tune, fit_head
 
+SIDES = (128, 192)
 FOLDS = 5
 CLEAR = 0.6  # share of clear observations from which a composite counts as clear
 TREES = 500
@@ -36,33 +38,42 @@ def describe_colours(chips: np.ndarray) -> np.ndarray:
 
 def predict_views(network, chips: np.ndarray, views: int) -> np.ndarray:
     """Predict as the mean over the first views of a square."""
-    return np.mean(
-        [
-            network.predict(view_chips(chips, view).copy(), batch_size=64, verbose=0)[
-                "artisinal_mine"
-            ][:, 0]
-            for view in range(views)
-        ],
-        axis=0,
-    )
+    predicted = [
+        network.predict(view_chips(chips, view).copy(), batch_size=64, verbose=0)[MINE][:, 0]
+        for view in range(views)
+    ]
+    return np.mean(predicted, axis=0)
 
 
-def predict_steps(chips, mines, features, train, test, seed: int) -> dict[str, np.ndarray]:
+def load_features(chips: np.ndarray, side: int, work: Path) -> np.ndarray:
+    """Embed the chips once a side."""
+    path = work / f"features-{side}.npy"
+    if not path.exists():
+        np.save(path, embed_frozen(build_detector(side), chips))
+    return np.load(path)
+
+
+def predict_steps(chips, mines, train, test, seed: int, work: Path, name: str) -> dict:
     """Predict the test chips with every step of the ladder."""
     colours = describe_colours(chips)
     trees = ExtraTreesClassifier(TREES, min_samples_leaf=2, n_jobs=1, random_state=seed)
     trees.fit(colours[train], mines[train])
     predictions = {"extra trees on colours": trees.predict_proba(colours[test])[:, 1]}
-    network = build_detector()
-    guess = fit_head(network, features[:, train], mines[train])
-    predictions["frozen, one view"] = predict_views(network, chips[test], 1)
-    predictions["frozen, eight views"] = predict_views(network, chips[test], VIEWS)
-    fine_tune(network, chips[train], mines[train], guess, seed=seed)
-    predictions["fine-tuned, one view"] = predict_views(network, chips[test], 1)
-    predictions["fine-tuned, eight views"] = predict_views(network, chips[test], VIEWS)
-    predictions["mean of frozen and fine-tuned"] = (
-        predictions["frozen, eight views"] + predictions["fine-tuned, eight views"]
-    ) / 2
+    for side in SIDES:
+        network = build_detector(side)
+        guess = fit_head(network, load_features(chips, side, work)[:, train], mines[train])
+        if side == SIDES[0]:
+            predictions[f"frozen, {side} px, one view"] = predict_views(network, chips[test], 1)
+        predictions[f"frozen, {side} px"] = predict_views(network, chips[test], VIEWS)
+        weights = work / f"{name}-{side}.weights.h5"
+        if not weights.exists():
+            fine_tune(network, chips[train], mines[train], guess, seed=seed)
+            network.save_weights(weights)
+        network.load_weights(weights)
+        predictions[f"fine-tuned, {side} px"] = predict_views(network, chips[test], VIEWS)
+    predictions["mean of both fine-tuned"] = np.mean(
+        [predictions[f"fine-tuned, {side} px"] for side in SIDES], axis=0
+    )
     return predictions
 
 
@@ -75,7 +86,7 @@ def measure(mines: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     return row
 
 
-def split(catalogue: pd.DataFrame, mines: np.ndarray) -> dict[str, Callable]:
+def list_splits(catalogue: pd.DataFrame, mines: np.ndarray) -> dict[str, Callable]:
     """List the splits: pairs of train and test rows, by name."""
     place = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     random = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
@@ -91,37 +102,33 @@ def split(catalogue: pd.DataFrame, mines: np.ndarray) -> dict[str, Callable]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("gallery", type=Path)
-    parser.add_argument("--cache", type=Path, default=Path("runs/detector"))
+    parser.add_argument("--work", type=Path, default=Path("runs/detector"))
     parser.add_argument("--splits", nargs="+", default=["place", "time", "random"])
+    parser.add_argument("--folds", nargs="+", type=int, default=range(FOLDS))
     options = parser.parse_args()
     catalogue, chips = load_gallery(options.gallery)
-    mines = catalogue["tags"].ne("").to_numpy()
-    options.cache.mkdir(parents=True, exist_ok=True)
-    embedded = options.cache / "features.npy"
-    if not embedded.exists():
-        np.save(embedded, embed_frozen(build_detector(), chips))
-    features = np.load(embedded)
-    for name in options.splits:
+    mines = catalogue["tags"].eq(MINE).to_numpy()
+    options.work.mkdir(parents=True, exist_ok=True)
+    for split in options.splits:
         rows = []
-        for fold, (train, test) in enumerate(split(catalogue, mines)[name]):
+        for fold, (train, test) in enumerate(list_splits(catalogue, mines)[split]):
+            if fold not in options.folds:
+                continue
             test = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
-            file = options.cache / f"{name}-{fold}.npz"
+            name = f"fold-{fold}" if split == "place" else f"{split}-{fold}"
+            file = options.work / f"{name}.npz"
             if not file.exists():
-                steps = predict_steps(chips, mines, features, train, test, seed=fold)
+                steps = predict_steps(chips, mines, train, test, fold, options.work, name)
                 np.savez(file, **steps)
             with np.load(file) as steps:
                 for step, scores in steps.items():
-                    rows.append({"step": step, "fold": fold} | measure(mines[test], scores))
-                    print(
-                        name,
-                        fold,
-                        step,
-                        {k: round(v, 3) for k, v in rows[-1].items() if k not in ("step", "fold")},
-                        flush=True,
-                    )
-        table = pd.DataFrame(rows).drop(columns="fold").groupby("step", sort=False).mean()
+                    rows.append({"fold": fold, "step": step} | measure(mines[test], scores))
+        table = pd.DataFrame(rows).round(3)
+        print(f"\n{split}\n{table.to_markdown(index=False)}", flush=True)
+        means = table.groupby("step", sort=False).mean().drop(columns="fold").round(3)
         print(
-            f"\n{name}, mean over {len(rows) // len(table)} folds\n{table.round(3).to_string()}\n"
+            f"\n{split}, mean over {table['fold'].nunique()} folds\n{means.to_markdown()}",
+            flush=True,
         )
 
 

@@ -1,16 +1,18 @@
 """Measure how well `planet find-mines` finds known mines.
 
 python benchmarks/scenes_truth.py --model synthetic
-python benchmarks/scenes_truth.py --model mining-watch --gallery path/to/mining_watch
+python benchmarks/scenes_truth.py --gallery path/to/mining_watch --fold 1 [--work runs/detector]
 
 Without a gallery: synthetic scenes at the detector's ground distance, in which every pixel's label
-is known, under haze of several strengths. With one: canvases laid out of the real chips of Amazon
-Mining Watch (Earth Genome, CC BY 4.0), mines at known cells among others.
+is known, under haze of several strengths. With one: canvases laid out of real chips of Amazon
+Mining Watch (Earth Genome, CC BY 4.0), mines at known cells among others. They are the clear chips
+of one fold by place, searched with the networks that `benchmarks/detector.py` trained on others.
 """
 
 import argparse
 import contextlib
 import io
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ import cv2
 import geopandas as gpd
 import numpy as np
 import rasterio
+from detector import CLEAR, SIDES, list_splits
 from rasterio.crs import CRS
 from rasterio.features import shapes
 from rasterio.transform import Affine, from_origin
@@ -26,10 +29,14 @@ from scipy import ndimage
 from shapely.geometry import box, shape
 
 from planet_lib.data.labels import INDEX, MINE
+from planet_lib.data.mining_watch import load_gallery
 from planet_lib.haze.boundary_constraint import OVERCAST_LEVELS
+from planet_lib.networks.card import CARD
+from planet_lib.networks.files import save_model
 from planet_lib.scenes.detector import choose_detector, read_ground_distance
 from planet_lib.scenes.find import find_mines
 from planet_lib.synthetic import SyntheticChip, synthesize_scene
+from planet_lib.training.detector import average_networks, build_detector
 
 GROUNDS = 6  # synthetic scenes along a side
 SYNTHETIC_M = 3.0
@@ -46,22 +53,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="synthetic", help="a shipped detector or a folder")
     parser.add_argument("--gallery", type=Path, help="a copy of Amazon Mining Watch's data")
+    parser.add_argument("--fold", type=int, default=1, help="of the gallery's places")
+    parser.add_argument("--work", type=Path, default=Path("runs/detector"), help="has the weights")
     parser.add_argument("--threshold", type=float)
     parser.add_argument("--isolated-threshold", type=float)
     options = parser.parse_args()
-    distance = read_ground_distance(choose_detector(options.model, 1.0))
-    cases = lay_canvases(options.gallery) if options.gallery else paint_scenes(distance)
     print(
         "scene                  mines  found   sites  right  precision  recall  error (m, median)"
     )
     with tempfile.TemporaryDirectory() as folder:
+        if options.gallery:
+            model = write_detector(options.work, options.fold, Path(folder) / "detector")
+            cases = lay_canvases(options.gallery, options.fold)
+        else:
+            model = options.model
+            cases = paint_scenes(read_ground_distance(choose_detector(model, 1.0)))
         for name, levels, truth, step in cases:
             path = write_scene(Path(folder) / f"{name}.tif", levels, step)
             with contextlib.redirect_stdout(io.StringIO()):
                 sites = find_mines(
                     [str(path)],
                     Path(folder) / name,
-                    model=options.model,
+                    model=model,
                     threshold=options.threshold,
                     isolated_threshold=options.isolated_threshold,
                 ).to_crs(UTM)
@@ -110,9 +123,23 @@ def lay_chips(chips: list[SyntheticChip], parts: list[np.ndarray]) -> np.ndarray
     return whole
 
 
-def lay_canvases(gallery: Path) -> Iterator[tuple[str, np.ndarray, gpd.GeoSeries, float]]:
+def write_detector(work: Path, fold: int, folder: Path) -> str:
+    """Write the detector of a fold with the shipped card, thresholds included."""
+    networks = []
+    for side in SIDES:
+        network = build_detector(side)
+        network.load_weights(work / f"fold-{fold}-{side}.weights.h5")
+        networks.append(network)
+    save_model(average_networks(networks), folder)
+    shutil.copy(Path(choose_detector("mining-watch", CELL_M)) / CARD, folder)
+    return str(folder)
+
+
+def lay_canvases(
+    gallery: Path, fold: int
+) -> Iterator[tuple[str, np.ndarray, gpd.GeoSeries, float]]:
     """Lay real chips side by side; yield each canvas with the cells that hold a mine."""
-    mines, others = read_cells(gallery)
+    mines, others = read_cells(gallery, fold)
     rng = np.random.default_rng(0)
     order_mines, order_others = rng.permutation(len(mines)), rng.permutation(len(others))
     per_canvas = CELLS_ALONG**2
@@ -137,20 +164,13 @@ def lay_canvases(gallery: Path) -> Iterator[tuple[str, np.ndarray, gpd.GeoSeries
         yield f"canvas {number + 1}", canvas, gpd.GeoSeries(cells, crs=UTM), CELL_M
 
 
-def read_cells(gallery: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Read the chips of all sheets: those with a mine, and the others."""
-    mines, others = [], []
-    for path in sorted((gallery / "data" / "training_gallery").glob("*.png")):
-        sheet = cv2.imread(str(path))[..., ::-1]
-        height, width = (side // CELL_PX for side in sheet.shape[:2])
-        positive = "positive" in path.name.lower() or path.name.startswith("MinesPos")
-        for row in range(height):
-            for column in range(width):
-                top, left = row * CELL_PX, column * CELL_PX
-                cell = sheet[top : top + CELL_PX, left : left + CELL_PX]
-                if cell.any():
-                    (mines if positive else others).append(cell)
-    return mines, others
+def read_cells(gallery: Path, fold: int) -> tuple[np.ndarray, np.ndarray]:
+    """Read the clear chips of a fold by place: those with a mine, and the others."""
+    catalogue, chips = load_gallery(gallery)
+    mines = catalogue["tags"].eq(MINE).to_numpy()
+    _, test = list_splits(catalogue, mines)["place"][fold]
+    test = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
+    return chips[test[mines[test]]], chips[test[~mines[test]]]
 
 
 def write_scene(path: Path, levels: np.ndarray, step: float) -> Path:

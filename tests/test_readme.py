@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -22,25 +21,17 @@ COMMANDS = [
     for line in block.splitlines()
     if line
 ]
-NAME, DATA_NAME = "readme-test", "readme-test-data"
 NOT_RUN = (
     "make test",  # runs this test
     "make lab",  # has its own test
     "make report DATA=mining-watch",  # downloads; `test_mining_watch_download.py` has a server
+    "make report DATA=path/to/chips NAME=my-chips",  # makes the report of `test_build.py`
 )
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not (ROOT / ".venv/ready").exists(), reason="needs the .venv of make"),
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _clean_up():
-    yield
-    for folder in ("runs", "reports"):
-        for name in (NAME, DATA_NAME):
-            shutil.rmtree(ROOT / folder / name, ignore_errors=True)
 
 
 def run(command, **environment):
@@ -72,18 +63,17 @@ def test_readme_shows_the_two_commands_first():
 def test_command_runs(command, tmp_path):
     if "path/to/chips" in command:
         run(f".venv/bin/planet synthesize {tmp_path} --chips 120 --unlabelled 12")
-        command = command.replace("path/to/chips", str(tmp_path)).replace("my-chips", DATA_NAME)
+        command = command.replace("path/to/chips", str(tmp_path))
         command = command.replace("labels.csv", str(tmp_path / "labels.csv"))
     if "path/to/scene.tif" in command:
         command = command.replace("path/to/scene.tif", str(write_scene(tmp_path / "scene.tif")))
         command = command.replace("--out mines", f"--out {tmp_path / 'mines'}")
-    finished = run(command, PROFILE="smoke", NAME=NAME)
+    finished = run(command, PROFILE="smoke")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     if command.startswith("make report"):
-        name = DATA_NAME if DATA_NAME in command else NAME
-        assert f"report: reports/{name}/index.html" in finished.stdout
-        assert (ROOT / "reports" / name / "index.html").exists()
-        again = run(command, PROFILE="smoke", NAME=NAME)
+        assert "report: reports/smoke/index.html" in finished.stdout
+        assert (ROOT / "reports/smoke/index.html").exists()
+        again = run(command, PROFILE="smoke")
         assert "nothing to do" in again.stdout
 
 

@@ -41,6 +41,9 @@ def run_stage(function: str, arguments: str) -> None:
     arguments : str
         JSON object of the function's arguments; they are converted as its annotations say.
     """
+    # Without this, nbformat takes a second to load: jsonschema builds grammars of web addresses,
+    # which the schema of notebooks does not use.
+    sys.modules["rfc3987_syntax"] = None
     module, _, name = function.partition(":")
     validate_call(getattr(import_module(module), name))(**json.loads(arguments))
 

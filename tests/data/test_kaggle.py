@@ -405,6 +405,8 @@ def service(chips, tmp_path, monkeypatch):
         server.files |= {f"{name}/{name}": (chips / name).read_bytes() for name in TABLES}
         address = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, address)
+        # It searches the source of every caller for libraries: a second under TensorFlow.
+        monkeypatch.setattr("kagglehub.clients.search_lib_in_call_stack", lambda *_: None)
         for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_ENVIRONMENT"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("KAGGLEHUB_CACHE", "")  # restored after the test

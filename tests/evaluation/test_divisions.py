@@ -10,7 +10,7 @@ from planet_lib.evaluation.divisions import predict_by_division
 CHIPS, PLACES = 240, 12
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def made():
     """Make places whose colour tells each place, and by that whether it has mines."""
     rng = np.random.default_rng(0)
@@ -29,9 +29,13 @@ def made():
     return pd.DataFrame({"colour": colours, "noise": rng.random(CHIPS)}), encoded, catalogue
 
 
-def test_random_splits_flatter_where_places_look_alike(made):
-    statistics, encoded, catalogue = made
-    predicted = predict_by_division(statistics, encoded, catalogue, MINE, seed=0)
+@pytest.fixture(scope="module")
+def predicted(made):
+    return predict_by_division(*made, MINE, seed=0)
+
+
+def test_random_splits_flatter_where_places_look_alike(made, predicted):
+    _, encoded, _ = made
     truth = encoded[:, INDEX[MINE]] == 1
     right = {
         name: ((each >= 0.5) == truth)[np.isfinite(each)].mean() for name, each in predicted.items()
@@ -40,15 +44,15 @@ def test_random_splits_flatter_where_places_look_alike(made):
     assert right["by place"] < 0.8
 
 
-def test_every_chip_is_tested_but_by_time_only_the_late_ones(made):
-    statistics, encoded, catalogue = made
-    predicted = predict_by_division(statistics, encoded, catalogue, MINE, seed=0)
+def test_every_chip_is_tested_but_by_time_only_the_late_ones(made, predicted):
+    *_, catalogue = made
     assert np.isfinite(predicted["random"]).all()
     assert np.isfinite(predicted["by place"]).all()
     late = (catalogue["start"] == "2024-01-01").to_numpy()
     np.testing.assert_array_equal(np.isfinite(predicted["by time"]), late)
 
 
+@pytest.mark.slow
 def test_without_dates_there_is_no_division_by_time(made):
     statistics, encoded, catalogue = made
     undated = catalogue.assign(start="", end="")

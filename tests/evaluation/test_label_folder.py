@@ -35,6 +35,7 @@ def table(chips, tmp_path_factory):
     return pd.read_csv(path, index_col="file")
 
 
+@pytest.mark.slow
 def test_pretrained_network_recognises_the_weather_of_new_chips(chips, table):
     truth = pd.read_csv(chips / "train_v2.csv", index_col="image_name")["tags"]
     right = [

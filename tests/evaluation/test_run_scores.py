@@ -169,6 +169,7 @@ def score_mines(mines: int, found: int, false_positives: int):
     return score_run(truth, probabilities, SPLITS, seed=0)
 
 
+@pytest.mark.slow
 def test_leakage_is_what_copies_on_both_sides_of_a_split_are_worth():
     rng = np.random.default_rng(0)
     pairs = 60

@@ -52,6 +52,7 @@ def test_moving_averages_are_those_of_keras_except_for_the_sample_variance():
     np.testing.assert_allclose(fused.moving_variance, 0.6 + 0.4 * variance, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_copy_learns_as_the_network_does(chips):
     truth = {
         "weather": np.eye(4, dtype=np.float32)[np.arange(16) % 4],

@@ -37,6 +37,7 @@ def test_card_describes_the_network_and_credits_its_source(network):
     assert (FOLDER / MODEL).stat().st_size < 16e6
 
 
+@pytest.mark.slow
 def test_folder_of_png_chips_gets_the_probabilities_of_the_network(network, tmp_path):
     chips = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
     (tmp_path / "chips").mkdir()

@@ -30,7 +30,9 @@ from planet_lib.report.build import make_report
 from planet_lib.scenes.options import SearchOptions
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "notebooks", "planet_lib", "config", "pyproject.toml")
+PARTS = ("Makefile", "Snakefile", "notebooks", "planet_lib", "config", "pyproject.toml")
+COMMAND = "make report DATA=path/to/chips NAME=my-chips"
+"""As the README has it."""
 PROFILE = """\
 networks: {cnn: {image_px: 32, epochs: 1}}
 ensemble: {epochs: 1, seeds: 1}
@@ -234,6 +236,23 @@ class Workshop:
         arguments = ("--data", data or self.data, "--profile", "tiny", "--name", name)
         return self._call("planet_lib", "report", *arguments)
 
+    def make_by_command(self, command: str) -> subprocess.CompletedProcess:
+        """Run a command of the README in an environment that is set up already."""
+        folder = self.root / ".venv"
+        folder.mkdir()
+        (folder / "bin").symlink_to(Path(sys.executable).parent)
+        (self.root / "requirements.lock").touch()
+        (folder / "ready").write_text(f"{self.root}\n")
+        return subprocess.run(
+            command,
+            shell=True,
+            cwd=self.root,
+            env=os.environ | {"PYTHONPATH": str(self.root), "PROFILE": "tiny"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def make_files(self, *paths: str) -> subprocess.CompletedProcess:
         """Make files of the run by hand, with what they depend on."""
         return self._call(
@@ -353,10 +372,12 @@ def finished(tmp_path_factory) -> Workshop:
         source = ROOT / part
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, workshop.root / part)
+    assert COMMAND in (ROOT / "README.md").read_text()
     (workshop.root / "config" / "tiny.yaml").write_text(PROFILE)
     for path, (old, new) in SHORTER.items():
         workshop.replace(path, old, new)
-    assert_made(workshop.make())
+    command = COMMAND.replace("path/to/chips", f"'{workshop.data}'").replace("my-chips", "tiny")
+    assert_made(workshop.make_by_command(command))
     return workshop
 
 

@@ -150,6 +150,7 @@ def test_last_line_without_a_newline_is_shown(tmp_path, executed, capfd):
     assert "copy | end" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_two_at_once_do_not_clash(tmp_path):
     notebook = write_notebook(tmp_path, "import time\ntime.sleep(0.5)\nprint(name)")
     command = (

@@ -564,6 +564,7 @@ def test_downloads_are_saved_without_a_network(render, tmp_path):
 
 
 @pytest.mark.usefixtures("chromium")
+@pytest.mark.slow
 def test_picture_shows_the_front_page(render_front, tmp_path):
     render_front(site=[])
     take_picture(tmp_path / "site" / "index.html", tmp_path / "docs" / "front.png")

@@ -188,6 +188,7 @@ def test_scene_without_mines_has_empty_tables(write_scene, network, tmp_path):
     assert len(pd.read_csv(tmp_path / "out" / "sites.csv")) == 0
 
 
+@pytest.mark.slow
 def test_interrupted_search_goes_on(scene, network, tmp_path, monkeypatch):
     expected = find(scene, tmp_path / "whole", network)
     monkeypatch.setattr(planet_lib.scenes.grid, "BAND_PIXELS", 30_000)

@@ -246,6 +246,7 @@ def test_without_javascript_there_are_table_and_pictures(open_map):
     assert not page.get_by_role("button").count()
 
 
+@pytest.mark.slow
 def test_thousands_of_sites_do_not_freeze_it(open_map, results, tmp_path, monkeypatch):
     monkeypatch.setattr(planet_lib.scenes.map_page, "THUMBNAIL_BYTES", 100_000)
     sites = read_sites(results / "sites.geojson")

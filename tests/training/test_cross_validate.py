@@ -22,6 +22,9 @@ SETTINGS = {
 }
 
 
+pytestmark = pytest.mark.slow
+
+
 def run(folder):
     return cross_validate(
         folder, model="densenet", input_mode="raw", seed=1, settings=dict(SETTINGS)

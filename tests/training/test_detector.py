@@ -35,20 +35,26 @@ def examples():
     return chips, mines
 
 
-@pytest.fixture
-def build(monkeypatch):
+@pytest.fixture(scope="module")
+def build():
     """Give the builder of a small network that needs no downloaded weights."""
-    monkeypatch.setattr(detector, "load_imagenet_weights", lambda backbone: None)
-    return lambda: build_detector(IMAGE_PX)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(detector, "load_imagenet_weights", lambda backbone: None)
+        yield lambda: build_detector(IMAGE_PX)
+
+
+@pytest.fixture(scope="module")
+def network(build):
+    return build()
 
 
 def predict(network, chips):
     return network.predict(chips, verbose=0)[MINE][:, 0]
 
 
-def test_head_is_a_logistic_regression_on_the_features(build, examples):
+@pytest.mark.slow
+def test_head_is_a_logistic_regression_on_the_features(network, examples):
     chips, mines = examples
-    network = build()
     features = embed_frozen(network, chips)
     fit_head(network, features, mines)
     reference = make_pipeline(StandardScaler(), LogisticRegression(C=RIDGE_C, max_iter=300))
@@ -57,6 +63,7 @@ def test_head_is_a_logistic_regression_on_the_features(build, examples):
     np.testing.assert_allclose(predict(network, chips), expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_leaves_the_first_blocks_and_norms(
     build, examples, monkeypatch
 ):
@@ -78,6 +85,7 @@ def test_training_lowers_the_loss_and_leaves_the_first_blocks_and_norms(
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_mean_of_networks_is_the_mean_of_their_predictions(build, examples):
     chips, _ = examples
     networks = [build(), build()]
@@ -101,9 +109,9 @@ def test_a_constant_chip_keeps_its_shape_of_colours_up_to_gain_and_haze():
     np.testing.assert_allclose(augmented.std(axis=(1, 2)), 0, atol=0.01)
 
 
-def test_views_of_a_chip_are_embedded_apart(build, examples):
+@pytest.mark.slow
+def test_views_of_a_chip_are_embedded_apart(network, examples):
     chips, _ = examples
-    network = build()
     features = embed_frozen(network, chips)
     turned = embed_frozen(network, view_chips(chips, 6).copy())
     np.testing.assert_allclose(features[1], turned[0], atol=1e-5)

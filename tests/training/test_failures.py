@@ -118,6 +118,7 @@ def test_other_errors_stay_as_they_are(tmp_path):
     assert raised.value is error
 
 
+@pytest.mark.slow
 def test_full_disk_names_the_folder_and_keeps_the_epochs(tmp_path, interrupted, limit_files):
     run_dir = write_store(tmp_path / "run")
     with pytest.raises(StageError) as raised:
@@ -127,6 +128,7 @@ def test_full_disk_names_the_folder_and_keeps_the_epochs(tmp_path, interrupted, 
     assert_same_checkpoints(run_dir, interrupted)
 
 
+@pytest.mark.slow
 def test_disk_full_at_the_end_keeps_the_training(interrupted, undisturbed, tmp_path, limit_files):
     run_dir = shutil.copytree(interrupted, tmp_path / "run")
 
@@ -171,6 +173,7 @@ def test_full_disk_leaves_the_earlier_model(tmp_path, limit_files):
     assert all(load_model(file).output for file in files)
 
 
+@pytest.mark.slow
 def test_damaged_last_epoch_is_reported_and_an_earlier_one_used(
     interrupted, undisturbed, tmp_path, capsys
 ):
@@ -185,6 +188,7 @@ def test_damaged_last_epoch_is_reported_and_an_earlier_one_used(
     assert_same_results(run_dir, undisturbed)
 
 
+@pytest.mark.slow
 def test_without_a_whole_epoch_the_error_names_the_folder_to_delete(interrupted, tmp_path):
     run_dir = shutil.copytree(interrupted, tmp_path / "run")
     for path in find_checkpoints(run_dir).glob("*.npz"):
@@ -195,6 +199,7 @@ def test_without_a_whole_epoch_the_error_names_the_folder_to_delete(interrupted,
     assert_one_line(raised.value, f"delete {folder} and run again", "epoch-002.npz")
 
 
+@pytest.mark.slow
 def test_damaged_history_is_reported_in_one_line(interrupted, tmp_path):
     run_dir = shutil.copytree(interrupted, tmp_path / "run")
     path = find_checkpoints(run_dir) / "history.json"

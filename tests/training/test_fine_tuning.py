@@ -56,6 +56,7 @@ def test_features_from_the_maps_are_those_of_the_chips(maps, chips, network):
     np.testing.assert_allclose(features, embed_chips(network, chips), atol=0.01)
 
 
+@pytest.mark.slow
 def test_each_fit_starts_from_the_pretrained_network_with_its_own_seed(maps):
     tuner = FineTuner(maps, ENCODED, epochs=2)
     train, other = choose(0, 1, 2), choose(*range(8, 20))  # of different steps an epoch
@@ -67,6 +68,7 @@ def test_each_fit_starts_from_the_pretrained_network_with_its_own_seed(maps):
     np.testing.assert_array_equal(tuner.embed(), before)
 
 
+@pytest.mark.slow
 def test_separable_labels_are_learned_and_training_chips_left_out(maps, monkeypatch):
     monkeypatch.setattr(fine_tuning, "LEARNING_RATE", 0.02)
     monkeypatch.setattr(fine_tuning, "BATCH_SIZE", 4)

@@ -61,6 +61,7 @@ def test_network_trains_on_both_pictures(trained_on_both):
     assert keras.saving.load_model(folder / "model.keras").input.shape[-1] == 6
 
 
+@pytest.mark.slow
 def test_interrupted_run_ends_as_the_undisturbed_one(interrupted, undisturbed, tmp_path):
     run_dir = shutil.copytree(interrupted, tmp_path / "run")
     assert not (find_results(run_dir) / "run.json").exists()
@@ -69,6 +70,7 @@ def test_interrupted_run_ends_as_the_undisturbed_one(interrupted, undisturbed, t
     assert_same_results(run_dir, undisturbed)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_losses(undisturbed, tmp_path):
     run_dir = write_store(tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):
@@ -153,6 +155,7 @@ def test_loss_that_is_not_finite_stops_with_the_cure_and_keeps_epochs(tmp_path, 
     assert (find_checkpoints(run_dir) / "epoch-001.npz").exists()
 
 
+@pytest.mark.slow
 def test_patience_stops_and_the_best_epoch_is_kept(tmp_path):
     # Validation chips have the labels of the other class, so learning makes them worse.
     run_dir = write_store(tmp_path / "run")
