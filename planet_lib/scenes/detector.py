@@ -47,6 +47,9 @@ class Detector:
         Of the mine, far from other finds.
     brightness : tuple of float
         Lowest and highest mean level of a chip for which the network was made.
+    dark_channel : float
+        Highest mean of a chip's darkest levels, by `planet_lib.scenes.tiles.measure_cells`: above
+        it, haze is denser than what the network has learned mines through.
     """
 
     network: keras.Model
@@ -61,6 +64,7 @@ class Detector:
     thresholds: dict[str, float]
     isolated_threshold: float
     brightness: tuple[float, float]
+    dark_channel: float
 
     def predict(self, chips: np.ndarray) -> np.ndarray:
         """Predict every label of chips.
@@ -160,6 +164,7 @@ def load_detector(folder: Path) -> Detector:
         thresholds=thresholds,
         isolated_threshold=card["thresholds"].get("isolated", (1 + thresholds[MINE]) / 2),
         brightness=tuple(card.get("brightness", BRIGHTNESS)),
+        dark_channel=card.get("dark_channel", 255.0),
     )
 
 

@@ -82,7 +82,7 @@ def merge_tiles(
         Of the mine in each tile.
     classes : ndarray of shape (R, T), uint8
         Of each tile.
-    cells : ndarray of shape (3, M, N), uint8
+    cells : ndarray of shape (4, M, N), uint8
         As from `planet_lib.scenes.tiles.measure_cells`.
 
     Returns

@@ -74,7 +74,7 @@ def load_scan(grid: Grid, folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndar
     probabilities : ndarray of shape (R, T, L), float32
         Of each tile; NaN where it was not assessed.
     classes : ndarray of shape (R, T), uint8
-    cells : ndarray of shape (3, M, N), uint8
+    cells : ndarray of shape (4, M, N), uint8
         As from `planet_lib.scenes.tiles.measure_cells`.
 
     Raises
@@ -84,7 +84,7 @@ def load_scan(grid: Grid, folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndar
     """
     step = grid.stride_px // grid.cell_px
     shape = (len(grid.tile_rows), len(grid.tile_columns))
-    cells = np.zeros((3, *((tiles - 1) * step + CELLS for tiles in shape)), np.uint8)
+    cells = np.zeros((4, *((tiles - 1) * step + CELLS for tiles in shape)), np.uint8)
     probabilities, classes = None, np.zeros(shape, np.uint8)
     row = 0
     for number, rows in enumerate(grid.bands()):

@@ -34,9 +34,8 @@ class Band:
 
     Attributes
     ----------
-    cells : ndarray of shape (3, M, N), uint8
-        Of each cell, as 0 to 255: the share of valid pixels, the share of clouds among these, and
-        their mean level.
+    cells : ndarray of shape (4, M, N), uint8
+        As from `measure_cells`.
     classes : ndarray of shape (R, T), uint8
         Of each tile: `ASSESSED`, or why it is not.
     """
@@ -54,7 +53,7 @@ class Band:
         levels, self.valid = _read(reader, rows, detector, airlight)
         self.pictures = [levels[name] for name in detector.pictures]
         self.cells = measure_cells(levels["raw"], self.valid, grid.cell_px)
-        self.classes = classify_tiles(self.cells, grid, tile_rows, detector.brightness)
+        self.classes = classify_tiles(self.cells, grid, tile_rows, detector)
 
     def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the places of tiles (N, 2) in `classes`, and the chips for the network."""
@@ -125,7 +124,7 @@ def fill_holes(chip: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
 
 def measure_cells(levels: np.ndarray, valid: np.ndarray, cell_px: int) -> np.ndarray:
-    """Measure the share of valid pixels, of clouds among them, and the mean level of each cell.
+    """Measure the cells of a band: what can be seen, and through how much haze.
 
     Parameters
     ----------
@@ -136,11 +135,14 @@ def measure_cells(levels: np.ndarray, valid: np.ndarray, cell_px: int) -> np.nda
 
     Returns
     -------
-    ndarray of shape (3, H / cell_px, W / cell_px), uint8
+    ndarray of shape (4, H / cell_px, W / cell_px), uint8
+        Of each cell, as 0 to 255: the share of valid pixels, the share of clouds among these, their
+        mean level, and their dark channel: the lowest level of any of them in any channel.
     """
     size = (valid.shape[1] // cell_px, valid.shape[0] // cell_px)
     mask = valid.astype(np.uint8)
-    cloud = (levels.min(axis=2) >= CLOUD_LEVEL).view(np.uint8) & mask
+    darkest = levels.min(axis=2)
+    cloud = (darkest >= CLOUD_LEVEL).view(np.uint8) & mask
     gray = cv2.cvtColor(np.ascontiguousarray(levels), cv2.COLOR_RGB2GRAY) * mask
     seen, cloudy, level = (
         cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_AREA)
@@ -148,29 +150,30 @@ def measure_cells(levels: np.ndarray, valid: np.ndarray, cell_px: int) -> np.nda
     )
     parts = np.maximum(seen, 1e-6)
     shares = [np.ceil(255 * seen - 1e-3), np.rint(255 * cloudy / parts), np.rint(level / parts)]
-    return np.stack(shares).clip(0, 255).astype(np.uint8)
+    blocks = np.where(valid, darkest, 255).reshape(size[1], cell_px, size[0], cell_px)
+    return np.stack([*shares, blocks.min(axis=(1, 3))]).clip(0, 255).astype(np.uint8)
 
 
 def classify_tiles(
-    cells: np.ndarray, grid: Grid, tile_rows: range, brightness: tuple[float, float]
+    cells: np.ndarray, grid: Grid, tile_rows: range, detector: Detector
 ) -> np.ndarray:
     """Tell which tiles a detector can assess.
 
     Parameters
     ----------
-    cells : ndarray of shape (3, M, N), uint8
+    cells : ndarray of shape (4, M, N), uint8
         As from `measure_cells`, those of the tiles.
     grid : Grid
     tile_rows : range
-    brightness : tuple of float
-        Lowest and highest mean level of a tile.
+    detector : Detector
+        Limits the brightness and the dark channel of a tile.
 
     Returns
     -------
     ndarray of shape (R, T), uint8
         `ASSESSED`, `NO_DATA`, `CLOUD` or `DOMAIN`.
     """
-    valid, cloud, level = cells.astype(np.float32)
+    valid, cloud, level, darkest = cells.astype(np.float32)
     within = np.outer(
         _count_within(tile_rows, grid.rows, grid.chip_px),
         _count_within(grid.tile_columns, grid.columns, grid.chip_px),
@@ -180,9 +183,11 @@ def classify_tiles(
     share = seen / 255 * grid.cell_px**2 / within
     cloudy = sum_tiles(valid * cloud, step) / np.maximum(seen, 1) / 255
     bright = sum_tiles(valid * level, step) / np.maximum(seen, 1)
-    dark, light = brightness
+    haze = sum_tiles(valid * darkest, step) / np.maximum(seen, 1)
+    lowest, highest = detector.brightness
+    unlike = (bright < lowest) | (bright > highest) | (haze > detector.dark_channel)
     return np.select(
-        [share < LEAST_VALID, cloudy > LARGEST_CLOUD, (bright < dark) | (bright > light)],
+        [share < LEAST_VALID, cloudy > LARGEST_CLOUD, unlike],
         [NO_DATA, CLOUD, DOMAIN],
         ASSESSED,
     ).astype(np.uint8)

@@ -32,6 +32,8 @@ MEASURED_PX = 128
 CLEAR = 0.6  # share of clear observations from which a composite counts as clear
 SPECIFICITY, ISOLATED_SPECIFICITY = 0.98, 0.997
 BRIGHTNESS_QUANTILES = (0.005, 0.995)
+HAZE_QUANTILE = 0.999  # of the mines' dark channels
+CELLS = 4  # along a chip, in which the dark channel is measured
 
 
 def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
@@ -71,6 +73,7 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
     (path,) = save_model(network, folder)
     compress_model(path)
     levels = np.quantile(chips.mean(axis=(1, 2, 3)), BRIGHTNESS_QUANTILES)
+    haze = np.quantile(measure_dark_channels(chips[mines]), HAZE_QUANTILE)
     write_json(
         folder / CARD,
         {
@@ -80,6 +83,7 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
             "chip_px": GALLERY_CHIP_PX,
             "ground_distance_m": GROUND_DISTANCE_M,
             "brightness": levels.tolist(),
+            "dark_channel": float(haze),
             "input": {
                 "mode": "raw",
                 "pictures": ["raw"],
@@ -125,6 +129,23 @@ def predict_folds(
             scores.append(predicted[:, 0])
             tested.append(clear)
     return np.concatenate(scores), np.concatenate(tested)
+
+
+def measure_dark_channels(chips: np.ndarray) -> np.ndarray:
+    """Measure the haze of chips: the mean over their cells of the lowest level in any channel.
+
+    Parameters
+    ----------
+    chips : ndarray of shape (N, S, S, 3), uint8
+
+    Returns
+    -------
+    ndarray of shape (N,), float
+        0 to 255. The dark channel is that of He, Sun and Tang (2009), in blocks.
+    """
+    count, side = chips.shape[:2]
+    blocks = chips.min(axis=-1).reshape(count, CELLS, side // CELLS, CELLS, side // CELLS)
+    return blocks.min(axis=(2, 4)).mean(axis=(1, 2))
 
 
 def compress_model(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Finding mines in whole scenes: known mines, once each, wherever they lie in whatever extent."""
 
 import json
+import shutil
 
 import geopandas as gpd
 import numpy as np
@@ -15,6 +16,8 @@ import planet_lib.scenes.scan
 from planet_lib.errors import DataError
 from planet_lib.scenes.detector import Detector
 from planet_lib.scenes.find import find_mines
+from planet_lib.scenes.tiles import ASSESSED, DOMAIN, measure_cells
+from planet_lib.training.ship_detector import measure_dark_channels
 
 MINES = [(70, 60), (72, 300), (220, 72), (216, 216), (330, 330)]
 
@@ -137,6 +140,25 @@ def test_levels_unlike_the_training_are_not_assessed(write_scene, network, tmp_p
     assert summary["shares"]["out_of_domain"] == 1
     err = capsys.readouterr().err
     assert err.index("warning: scene: mean level") < err.index("tile")
+
+
+def test_haze_denser_than_in_training_is_not_assessed(write_scene, network, tmp_path):
+    card = shutil.copytree(network, tmp_path / "network") / "card.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"dark_channel": 80}))
+    values = paint_scene(400, 400)
+    values[:, 192:] = np.rint(0.5 * values[:, 192:] + 0.5 * 170)
+    find(write_scene(values), tmp_path / "out", card.parent)
+    with rasterio.open(tmp_path / "out" / "scene" / "assessed.tif") as file:
+        classes = file.read(1)
+    hazy = classes.shape[1] * 192 // 400
+    assert (classes[:, : hazy - 4] == ASSESSED).all()
+    assert (classes[:, hazy + 4 :] == DOMAIN).all()
+
+
+def test_dark_channel_of_a_tile_is_that_of_a_chip_in_training():
+    chip = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
+    *_, darkest = measure_cells(chip, np.ones((48, 48), bool), 12)
+    assert darkest.mean() == pytest.approx(measure_dark_channels(chip[None])[0])
 
 
 def test_hole_in_a_tile_does_not_hide_a_mine(write_scene, network, tmp_path):
