@@ -17,7 +17,7 @@ from planet_lib.networks.predict import PREDICTION_BATCH
 from planet_lib.scenes.grid import CELLS
 
 FLAT = 0.5  # threshold where the card has none
-BRIGHTNESS = (20.0, 200.0)  # mean levels of a chip, where the card has none; assumed
+BRIGHTNESS = (20.0, 200.0)  # mean levels of a chip, where an older card has none; assumed
 COARSEST = 2.0  # a scene this many times coarser than a detector's chips is not searched unasked
 
 

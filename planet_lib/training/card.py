@@ -6,10 +6,14 @@ import numpy as np
 
 from planet_lib.config import INPUTS
 from planet_lib.data.labels import INDEX, LABELS, list_known
+from planet_lib.data.store import open_store
 from planet_lib.evaluation.metrics import F2_THRESHOLD, tune_thresholds
 from planet_lib.files import read_json, write_json
 from planet_lib.networks.card import CARD
 from planet_lib.training.examples import load_examples
+
+BRIGHTNESS_QUANTILES = (0.005, 0.995)
+MEASURED_CHIPS = 2000
 
 
 def write_card(run_dir: Path, folder: Path) -> None:
@@ -22,6 +26,8 @@ def write_card(run_dir: Path, folder: Path) -> None:
       chips, both for the mean prediction over eight views;
     - ``input``: ``mode``, ``pictures`` in the order of their channels, ``image_px``,
       ``channels`` and the range of ``values``;
+    - ``brightness``: lowest and highest mean level, 0 to 255, of 99 % of the training chips as
+      taken;
     - ``haze``: ``method`` and ``clahe`` of the haze-free picture, null without one;
     - ``training``: the manifest ``run.json``.
 
@@ -61,7 +67,14 @@ def write_card(run_dir: Path, folder: Path) -> None:
                 "channels": 3 * len(pictures),
                 "values": [0, 255],
             },
+            "brightness": _measure_brightness(run_dir, examples.splits == "train"),
             "haze": haze and {key: haze.get(key) for key in ("method", "clahe")},
             "training": manifest,
         },
     )
+
+
+def _measure_brightness(run_dir: Path, measured: np.ndarray) -> list[float]:
+    chips, rows = open_store(run_dir, "raw"), np.flatnonzero(measured)
+    levels = [chips[row].mean() for row in rows[:: -(-len(rows) // MEASURED_CHIPS)]]
+    return np.quantile(levels, BRIGHTNESS_QUANTILES).tolist()

@@ -16,6 +16,7 @@ from planet_lib.networks.card import CARD
 from planet_lib.networks.files import save_model
 from planet_lib.networks.predict import predict_chips
 from planet_lib.provenance import list_versions
+from planet_lib.training.card import BRIGHTNESS_QUANTILES
 from planet_lib.training.detector import (
     EPOCHS,
     average_networks,
@@ -31,7 +32,6 @@ MEASURED = (1, 3)  # folds by place that are trained to choose the thresholds: a
 MEASURED_PX = 128
 CLEAR = 0.6  # share of clear observations from which a composite counts as clear
 SPECIFICITY, ISOLATED_SPECIFICITY = 0.98, 0.997
-BRIGHTNESS_QUANTILES = (0.005, 0.995)
 HAZE_QUANTILE = 0.999  # of the mines' dark channels
 CELLS = 4  # along a chip, in which the dark channel is measured
 

@@ -39,6 +39,13 @@ def test_card_describes_labels_input_and_training(folder):
     assert card["training"]["commit"]
 
 
+def test_brightness_is_that_of_the_training_chips(folder, undisturbed):
+    low, high = read_card(folder)["brightness"]
+    chips = np.load(undisturbed / "data" / "raw.npy")
+    training = chips[load_catalogue(undisturbed)["split"] == "train"].mean(axis=(1, 2, 3))
+    assert training.min() <= low < 50 < 190 < high <= training.max()
+
+
 def test_card_describes_how_the_haze_free_picture_is_made(trained_on_both):
     card = read_card(trained_on_both / "models" / "densenet-both")
     assert card["haze"] == HAZE
