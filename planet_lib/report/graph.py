@@ -122,7 +122,7 @@ def run_graph(
         ],
         env={
             **environment,
-            "PYTHONPATH": str(ROOT),  # the stages run this checkout, whatever else is installed
+            "PYTHONPATH": str(snakefile.parent),  # run this checkout, whatever is installed
             "TF_NUM_INTRAOP_THREADS": str(max(1, cores // at_once)),
         },
         stdout=subprocess.PIPE,

@@ -319,9 +319,12 @@ rule endless:
     shell: "touch started; sleep 1000; touch done"
 """
 START = """
+import signal
 import sys
 from pathlib import Path
 from planet_lib.report import build
+# Where the tests run in the background, the shell has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 build.ROOT = Path(sys.argv[1])
 build.make_report("x", data=None, profile="smoke", cores=1)
 """
@@ -353,7 +356,10 @@ def test_stages_end_with_the_report_or_keep_its_lock(tmp_path, kind):
         assert wait_for((run_dir / "started").exists)
         stages = psutil.Process(report.pid).children(recursive=True)
         report.send_signal(kind)
-        report.wait(60)
+        try:
+            report.wait(60)
+        finally:
+            report.kill()
     if kind == signal.SIGKILL:
         assert not is_free(run_dir / "lock")
         for stage in filter(psutil.Process.is_running, stages):
