@@ -23,7 +23,7 @@ CELLS = 4  # along a tile's side
 WGS84 = CRS.from_epsg(4326)
 SAME_DISTANCE = 0.02  # relative; the scale of a UTM zone differs from 1 by less
 SAME_SIDES = 1e-6
-BAND_PIXELS = 12e6  # read at once, without margins
+BAND_PIXELS = 8e6  # read at once, without margins
 EDGE_POINTS = 21
 
 

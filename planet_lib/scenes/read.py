@@ -28,7 +28,7 @@ from planet_lib.scenes.source import (
     read_stamp,
 )
 
-GDAL_SETTINGS = {"GDAL_CACHEMAX": 192 * 2**20}  # bytes
+GDAL_SETTINGS = {"GDAL_CACHEMAX": 64 * 2**20}  # bytes
 ROWS_AT_ONCE = 128
 TOLERANCE_PX = 0.01  # of the warp
 

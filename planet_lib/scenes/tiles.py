@@ -15,7 +15,8 @@ from planet_lib.scenes.read import Reader
 LEAST_VALID = 0.25  # share of a tile's pixels within the scene
 CLOUD_LEVEL = 176  # of the darkest channel: a tenth above overcast, see haze.boundary_constraint
 LARGEST_CLOUD = 0.5  # share of a tile or cell
-BATCH_BYTES = 2**25
+BATCH_BYTES = 2**24
+HAZE_TILE_PX = 512
 NO_DATA, CLOUD, DOMAIN = 1, 2, 3
 ASSESSED = 4
 
@@ -96,7 +97,7 @@ def _read(
     wide = range(start, min(rows.stop + reach, canvas.stop))
     levels, valid = reader.read(wide)
     levels[~valid] = np.rint(airlight)  # haze removal sees a cloud there and leaves it out
-    dehazed = remove_haze_in_tiles(levels, method=method, airlight=airlight)
+    dehazed = remove_haze_in_tiles(levels, method=method, airlight=airlight, tile_px=HAZE_TILE_PX)
     kept = np.s_[rows.start - start : rows.stop - start, skipped:]
     return {"raw": levels[kept], "dehazed": dehazed[kept]}, valid[kept]
 
@@ -139,19 +140,17 @@ def measure_cells(levels: np.ndarray, valid: np.ndarray, cell_px: int) -> np.nda
         Of each cell, as 0 to 255: the share of valid pixels, the share of clouds among these, their
         mean level, and their dark channel: the lowest level of any of them in any channel.
     """
-    size = (valid.shape[1] // cell_px, valid.shape[0] // cell_px)
-    mask = valid.astype(np.uint8)
+    cells = (valid.shape[0] // cell_px, cell_px, valid.shape[1] // cell_px, cell_px)
     darkest = levels.min(axis=2)
-    cloud = (darkest >= CLOUD_LEVEL).view(np.uint8) & mask
-    gray = cv2.cvtColor(np.ascontiguousarray(levels), cv2.COLOR_RGB2GRAY) * mask
+    gray = cv2.cvtColor(np.ascontiguousarray(levels), cv2.COLOR_RGB2GRAY)
     seen, cloudy, level = (
-        cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        for plane in (mask, cloud, gray)
+        plane.reshape(cells).sum(axis=(1, 3), dtype=np.uint32)
+        for plane in (valid, valid & (darkest >= CLOUD_LEVEL), gray * valid)
     )
-    parts = np.maximum(seen, 1e-6)
-    shares = [np.ceil(255 * seen - 1e-3), np.rint(255 * cloudy / parts), np.rint(level / parts)]
-    blocks = np.where(valid, darkest, 255).reshape(size[1], cell_px, size[0], cell_px)
-    return np.stack([*shares, blocks.min(axis=(1, 3))]).clip(0, 255).astype(np.uint8)
+    pixels = np.maximum(seen, 1)
+    shares = [np.ceil(255 * seen / cell_px**2), 255 * cloudy / pixels, level / pixels]
+    darkest[~valid] = 255
+    return np.stack([*np.rint(shares), darkest.reshape(cells).min(axis=(1, 3))]).astype(np.uint8)
 
 
 def classify_tiles(
