@@ -109,7 +109,7 @@ def search(path: Path, model: str, pipe) -> None:
     )
     scene = Scene(source, grid, native=native)
     with scene.open() as reader:
-        band = Band(reader, detector, next(grid.bands()), estimate_airlight(scene, detector))
+        band = Band(reader, detector, *next(grid.bands()), estimate_airlight(scene, detector))
         chips = next(band.batches())[1][:CHIPS]
     detector.predict(chips)
     rates = []

@@ -23,7 +23,7 @@ CELLS = 4  # along a tile's side
 WGS84 = CRS.from_epsg(4326)
 SAME_DISTANCE = 0.02  # relative; the scale of a UTM zone differs from 1 by less
 SAME_SIDES = 1e-6
-BAND_PIXELS = 8e6  # read at once, without margins
+BAND_PIXELS, WIDEST_PX = 8e6, 12_288  # read at once, without margins
 EDGE_POINTS = 21
 
 
@@ -134,12 +134,16 @@ class Grid:
         x, y = self.phase[0] + column * self.step, self.phase[1] - row * self.step
         return Affine(size * self.step, 0, x, 0, -size * self.step, y)
 
-    def bands(self) -> Iterator[range]:
-        """Yield the first rows of the tiles that are read and predicted together."""
-        rows_px = BAND_PIXELS / len(self.canvas[1])
-        tiles = max(int((rows_px - self.chip_px) // self.stride_px) + 1, 1)
-        for start in range(0, len(self.tile_rows), tiles):
-            yield self.tile_rows[start : start + tiles]
+    def bands(self) -> Iterator[tuple[range, range]]:
+        """Yield the first rows and columns of the tiles that are read and predicted together."""
+        height_px = BAND_PIXELS / min(len(self.canvas[1]), WIDEST_PX)
+        down, across = (
+            max(int((size - self.chip_px) // self.stride_px) + 1, 1)
+            for size in (height_px, WIDEST_PX)
+        )
+        for row in range(0, len(self.tile_rows), down):
+            for column in range(0, len(self.tile_columns), across):
+                yield self.tile_rows[row : row + down], self.tile_columns[column : column + across]
 
 
 def lay_grid(

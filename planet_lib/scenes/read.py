@@ -28,8 +28,8 @@ from planet_lib.scenes.source import (
     read_stamp,
 )
 
-GDAL_SETTINGS = {"GDAL_CACHEMAX": 64 * 2**20}  # bytes
-ROWS_AT_ONCE = 128
+GDAL_SETTINGS = {"GDAL_CACHEMAX": 128 * 2**20}  # bytes; a row of a scene's blocks must fit
+ROWS_AT_ONCE = 32
 TOLERANCE_PX = 0.01  # of the warp
 
 

@@ -30,17 +30,18 @@ def scan_scene(scene: Scene, detector: Detector, folder: Path) -> None:
     """
     grid, airlight = scene.grid, estimate_airlight(scene, detector)
     bands = list(enumerate(grid.bands()))
-    todo = [(number, rows) for number, rows in bands if not _name(folder, number).exists()]
-    tiles = len(grid.tile_columns)
-    done = sum(len(rows) for _, rows in bands) - sum(len(rows) for _, rows in todo)
+    todo = [(number, tiles) for number, tiles in bands if not _name(folder, number).exists()]
+    total, left = (
+        sum(len(rows) * len(columns) for _, (rows, columns) in some) for some in (bands, todo)
+    )
     with (
         scene.open() as reader,
-        tqdm(total=len(grid.tile_rows) * tiles, initial=done * tiles, unit="tile",
-             desc=scene.source.name, mininterval=1) as bar,
+        tqdm(total=total, initial=total - left, unit="tile", desc=scene.source.name,
+             mininterval=1) as bar,
     ):  # fmt: skip
 
-        def read(rows: range) -> Band:
-            return Band(reader, detector, rows, airlight)
+        def read(tiles: tuple[range, range]) -> Band:
+            return Band(reader, detector, *tiles, airlight)
 
         for (number, _), band in zip(todo, _read_ahead(read, todo), strict=True):
             probabilities = np.full((*band.classes.shape, len(detector.labels)), np.nan, np.float32)
@@ -86,21 +87,22 @@ def load_scan(grid: Grid, folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndar
     shape = (len(grid.tile_rows), len(grid.tile_columns))
     cells = np.zeros((4, *((tiles - 1) * step + CELLS for tiles in shape)), np.uint8)
     probabilities, classes = None, np.zeros(shape, np.uint8)
-    row = 0
-    for number, rows in enumerate(grid.bands()):
+    for number, (rows, columns) in enumerate(grid.bands()):
+        row, column = grid.tile_rows.index(rows[0]), grid.tile_columns.index(columns[0])
+        tiles = np.s_[row : row + len(rows), column : column + len(columns)]
         path = _name(folder, number)
         try:
             with np.load(path) as band:
                 part = band["probabilities"]
                 if probabilities is None:
                     probabilities = np.empty((*shape, part.shape[-1]), np.float32)
-                probabilities[row : row + len(rows)] = part
-                classes[row : row + len(rows)] = band["classes"]
+                probabilities[tiles] = part
+                classes[tiles] = band["classes"]
                 measured = band["cells"]
-                cells[:, row * step : row * step + measured.shape[1]] = measured
+                height, width = measured.shape[1:]
+                cells[:, row * step :, column * step :][:, :height, :width] = measured
         except (OSError, ValueError, KeyError) as error:
             raise StageError(f"{path}: damaged ({error}); delete it and run again") from None
-        row += len(rows)
     return probabilities, classes, cells
 
 
@@ -111,8 +113,8 @@ def _name(folder: Path, number: int) -> Path:
 def _read_ahead(read, todo: list) -> Iterator[Band]:
     with ThreadPoolExecutor(1) as pool:
         waiting = None
-        for _, rows in todo:
-            coming = pool.submit(read, rows)
+        for _, tiles in todo:
+            coming = pool.submit(read, tiles)
             if waiting is not None:
                 yield waiting.result()
             waiting = coming

@@ -22,14 +22,14 @@ ASSESSED = 4
 
 
 class Band:
-    """Some rows of tiles, with the statistics of their cells.
+    """Some rows of tiles, of a wide scene a part of them, with the statistics of their cells.
 
     Parameters
     ----------
     reader : Reader
     detector : Detector
-    tile_rows : range
-        First rows of the tiles.
+    tile_rows, tile_columns : range
+        First rows and columns of the tiles.
     airlight : ndarray of shape (3,) or float or None
         Of the whole scene; None where no haze is removed.
 
@@ -46,15 +46,18 @@ class Band:
         reader: Reader,
         detector: Detector,
         tile_rows: range,
+        tile_columns: range,
         airlight: np.ndarray | float | None,
     ) -> None:
         grid = reader.scene.grid
-        self.grid, self.detector, self.tile_rows = grid, detector, tile_rows
-        rows = range(tile_rows[0], tile_rows[-1] + grid.chip_px)
-        levels, self.valid = _read(reader, rows, detector, airlight)
+        self.grid, self.detector = grid, detector
+        sides = [
+            range(starts[0], starts[-1] + grid.chip_px) for starts in (tile_rows, tile_columns)
+        ]
+        levels, self.valid = _read(reader, sides, detector, airlight)
         self.pictures = [levels[name] for name in detector.pictures]
         self.cells = measure_cells(levels["raw"], self.valid, grid.cell_px)
-        self.classes = classify_tiles(self.cells, grid, tile_rows, detector)
+        self.classes = classify_tiles(self.cells, grid, tile_rows, tile_columns, detector)
 
     def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the places of tiles (N, 2) in `classes`, and the chips for the network."""
@@ -82,24 +85,31 @@ class Band:
 
 
 def _read(
-    reader: Reader, rows: range, detector: Detector, airlight: np.ndarray | float | None
+    reader: Reader, sides: list[range], detector: Detector, airlight: np.ndarray | float | None
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Read rows as levels without and, if the detector needs it, with haze removed."""
-    canvas, columns = reader.scene.grid.canvas
-    skipped = reader.scene.grid.tile_columns[0] - columns.start
+    """Read rows and columns as levels without and, if the detector needs it, with haze removed."""
     if airlight is None:
-        levels, valid = reader.read(rows)
-        return {"raw": levels[:, skipped:]}, valid[:, skipped:]
+        levels, valid = reader.read(*sides)
+        return {"raw": levels}, valid
     method = detector.haze["method"]
     reach = find_method(method).reach_px
     # Blocks of the haze removal lie at absolute places, so that they do not depend on the extent.
-    start = max((rows.start - reach) // BLOCK_PX * BLOCK_PX, canvas.start)
-    wide = range(start, min(rows.stop + reach, canvas.stop))
-    levels, valid = reader.read(wide)
+    wide = [
+        range(
+            max((side.start - reach) // BLOCK_PX * BLOCK_PX, whole.start),
+            min(side.stop + reach, whole.stop),
+        )
+        for side, whole in zip(sides, reader.scene.grid.canvas, strict=True)
+    ]
+    levels, valid = reader.read(*wide)
     levels[~valid] = np.rint(airlight)  # haze removal sees a cloud there and leaves it out
     dehazed = remove_haze_in_tiles(levels, method=method, airlight=airlight, tile_px=HAZE_TILE_PX)
-    kept = np.s_[rows.start - start : rows.stop - start, skipped:]
-    return {"raw": levels[kept], "dehazed": dehazed[kept]}, valid[kept]
+    kept = tuple(
+        slice(side.start - outer.start, side.stop - outer.start)
+        for side, outer in zip(sides, wide, strict=True)
+    )
+    planes = {"raw": levels, "dehazed": dehazed}
+    return {name: plane[kept].copy() for name, plane in planes.items()}, valid[kept].copy()
 
 
 def fill_holes(chip: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -154,7 +164,7 @@ def measure_cells(levels: np.ndarray, valid: np.ndarray, cell_px: int) -> np.nda
 
 
 def classify_tiles(
-    cells: np.ndarray, grid: Grid, tile_rows: range, detector: Detector
+    cells: np.ndarray, grid: Grid, tile_rows: range, tile_columns: range, detector: Detector
 ) -> np.ndarray:
     """Tell which tiles a detector can assess.
 
@@ -163,7 +173,7 @@ def classify_tiles(
     cells : ndarray of shape (4, M, N), uint8
         As from `measure_cells`, those of the tiles.
     grid : Grid
-    tile_rows : range
+    tile_rows, tile_columns : range
     detector : Detector
         Limits the brightness and the dark channel of a tile.
 
@@ -175,7 +185,7 @@ def classify_tiles(
     valid, cloud, level, darkest = cells.astype(np.float32)
     within = np.outer(
         _count_within(tile_rows, grid.rows, grid.chip_px),
-        _count_within(grid.tile_columns, grid.columns, grid.chip_px),
+        _count_within(tile_columns, grid.columns, grid.chip_px),
     )
     step = grid.stride_px // grid.cell_px
     seen = sum_tiles(valid, step)

@@ -240,6 +240,25 @@ def test_interrupted_search_goes_on(scene, network, tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == []
 
 
+def test_result_does_not_depend_on_how_much_is_read_at_once(write_scene, tmp_path, monkeypatch):
+    hazy = write_network(tmp_path / "hazy", haze=True)
+    scene = write_scene(paint_scene(400, 500, MINES))
+    maps = []
+    for name, pixels, widest in (
+        ("whole", 8e6, 12_288),
+        ("rows", 40_000, 12_288),
+        ("parts", 40_000, 150),
+    ):
+        monkeypatch.setattr(planet_lib.scenes.grid, "BAND_PIXELS", pixels)
+        monkeypatch.setattr(planet_lib.scenes.grid, "WIDEST_PX", widest)
+        find(scene, tmp_path / name, hazy)
+        with rasterio.open(tmp_path / name / "scene" / "probability.tif") as file:
+            maps.append(file.read(1))
+    assert maps[0].max() > 0.8
+    for other in maps[1:]:
+        np.testing.assert_allclose(other, maps[0], atol=2e-3)
+
+
 def test_finished_search_is_kept_and_other_settings_renew_it(scene, network, tmp_path, monkeypatch):
     out = tmp_path / "out"
     find(scene, out, network)
