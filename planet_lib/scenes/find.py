@@ -1,5 +1,6 @@
 """Find mines in scenes: from GeoTIFFs to sites, maps and pictures in a folder."""
 
+import ctypes
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from planet_lib.scenes.search import Search
 from planet_lib.scenes.source import Source, describe_source
 
 TOO_COARSE = 4.0  # times a detector's ground distance
+M_ARENA_MAX = -8  # of glibc's mallopt
 
 
 def find_mines(scenes: Sequence[str], out: Path, **options) -> gpd.GeoDataFrame:
@@ -84,6 +86,7 @@ def search_scenes(
     for name, value in (("threshold", threshold), ("isolated threshold", isolated_threshold)):
         if value is not None and not 0 < value < 1:
             raise ConfigError(f"{name} is {value}; allowed: between 0 and 1")
+    _limit_arenas()
     sources = [describe_source(text, bands=bands) for text in scenes]
     names = [source.name for source in sources]
     for name in names:
@@ -102,6 +105,13 @@ def search_scenes(
             isolated_threshold=isolated_threshold, areas=areas, earlier=earlier,
         )  # fmt: skip
         search.run()
+
+
+def _limit_arenas() -> None:
+    """Let threads share two of glibc's arenas: each keeps what was freed in it, 0.2 GiB in all."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_ARENA_MAX, 2)
 
 
 def _choose(source: Source, model: str | None) -> Path:

@@ -23,7 +23,7 @@ CELLS = 4  # along a tile's side
 WGS84 = CRS.from_epsg(4326)
 SAME_DISTANCE = 0.02  # relative; the scale of a UTM zone differs from 1 by less
 SAME_SIDES = 1e-6
-BAND_PIXELS, WIDEST_PX = 8e6, 12_288  # read at once, without margins
+BAND_PIXELS, WIDEST_PX = 4e6, 6144  # read at once, without margins
 EDGE_POINTS = 21
 
 
