@@ -79,6 +79,7 @@ def test_rows_follow_their_pictures_under_other_names_in_other_folders(chips, ta
         )
 
 
+@pytest.mark.slow
 def test_format_of_kaggle_lists_the_same_labels(chips, table, tmp_path):
     label_folder(chips / "train-jpg", tmp_path / "kaggle.csv", kaggle=True)
     tags = pd.read_csv(tmp_path / "kaggle.csv", index_col="image_name")["tags"]

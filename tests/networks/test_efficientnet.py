@@ -143,6 +143,7 @@ def compute_features(chip, tensors):
     return apply(x, "_conv_head", "_bn1").mean(axis=(1, 2))
 
 
+@pytest.mark.slow
 def test_features_equal_those_of_the_reference(package, tensors):
     chips = np.random.default_rng(1).integers(0, 256, (2, IMAGE_PX, IMAGE_PX, 3))
     backbone = build_backbone(IMAGE_PX)

@@ -418,6 +418,7 @@ def test_plot_is_shown_as_the_same_vectors_each_time(show, plot):
     assert show(plot())[1] == content
 
 
+@pytest.mark.slow
 def test_plot_of_very_many_marks_is_shown_as_pixels(show):
     statistics = pd.DataFrame(RNG.random((20_000, len(COLUMNS))) + 1, columns=COLUMNS)
     figure = explore.plot_colours(statistics, np.zeros(20_000, int))

@@ -535,6 +535,7 @@ def test_browser_names_the_faults(tmp_path: Path):
 
 @pytest.mark.usefixtures("chromium")
 @pytest.mark.parametrize("largest", [1_000, 10_000_000])
+@pytest.mark.slow
 def test_browser_weighs_the_pages(render, tmp_path, monkeypatch, largest):
     render(*FULL, site=[SITE[1]])
     (tmp_path / "site" / "index.html").write_text(MINIMAL)
@@ -548,6 +549,7 @@ def test_browser_weighs_the_pages(render, tmp_path, monkeypatch, largest):
 
 
 @pytest.mark.usefixtures("chromium")
+@pytest.mark.slow
 def test_downloads_are_saved_without_a_network(render, tmp_path):
     output = new_output("display_data", data={"text/html": TABLE, "text/csv": NUMBERS})
     render(code("scores", output))
@@ -574,6 +576,7 @@ def test_picture_shows_the_front_page(render_front, tmp_path):
 
 
 @pytest.mark.usefixtures("chromium")
+@pytest.mark.slow
 def test_one_button_shows_all_code(render, tmp_path):
     render(*FULL)
     with open_browser() as opened:

@@ -78,6 +78,7 @@ def test_part_of_a_scene_and_the_whole_agree(scene, network, tmp_path, write_sce
     np.testing.assert_allclose(cut[inside], whole[inside], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_part_and_whole_agree_with_haze_removed(tmp_path, write_scene):
     network = write_network(tmp_path / "hazy", haze=True)
     values = paint_scene(500, 500, MINES)
@@ -240,6 +241,7 @@ def test_interrupted_search_goes_on(scene, network, tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 def test_result_does_not_depend_on_how_much_is_read_at_once(write_scene, tmp_path, monkeypatch):
     hazy = write_network(tmp_path / "hazy", haze=True)
     scene = write_scene(paint_scene(400, 500, MINES))
