@@ -44,6 +44,7 @@ TRANSMISSIONS = (1.0, 0.8, 0.6, 0.4)
 SMALLEST_M2 = 1000.0
 CELL_PX, CELL_M = 48, 10.0
 CELLS_ALONG = 40
+SPECIFICITIES = (0.95, 0.98, 0.99, 0.997)
 UTM = CRS.from_epsg(32721)
 ORIGIN = (600_000.0, 9_000_000.0)
 
@@ -58,16 +59,15 @@ def main() -> None:
     parser.add_argument("--threshold", type=float)
     parser.add_argument("--isolated-threshold", type=float)
     options = parser.parse_args()
-    print(
-        "scene                  mines  found   sites  right  precision  recall  error (m, median)"
-    )
     with tempfile.TemporaryDirectory() as folder:
         if options.gallery:
             model = write_detector(options.work, options.fold, Path(folder) / "detector")
             cases = lay_canvases(options.gallery, options.fold)
+            print(measure_specificity(options.gallery, options.fold, model, Path(folder)))
         else:
             model = options.model
             cases = paint_scenes(read_ground_distance(choose_detector(model, 1.0)))
+        print("scene                  mines  found   sites  right  precision  recall  error (m)")
         for name, levels, truth, step in cases:
             path = write_scene(Path(folder) / f"{name}.tif", levels, step)
             with contextlib.redirect_stdout(io.StringIO()):
@@ -79,6 +79,27 @@ def main() -> None:
                     isolated_threshold=options.isolated_threshold,
                 ).to_crs(UTM)
             print(f"{name:20} {score_sites(sites, truth)}", flush=True)
+
+
+def measure_specificity(gallery: Path, fold: int, model: str, folder: Path) -> str:
+    """Measure which thresholds leave a share of the cells without a mine alone, once merged."""
+    _, others = read_cells(gallery, fold)
+    along = int(np.sqrt(len(others)))
+    order = np.random.default_rng(1).permutation(len(others))[: along**2]
+    rows = others[order].reshape(along, along, CELL_PX, CELL_PX, 3).swapaxes(1, 2)
+    levels = rows.reshape(along * CELL_PX, along * CELL_PX, 3)
+    path = write_scene(folder / "others.tif", levels, CELL_M)
+    with contextlib.redirect_stdout(io.StringIO()):
+        find_mines([str(path)], folder / "others", model=model)
+    with rasterio.open(folder / "others" / "others" / "probability.tif") as file:
+        merged = file.read(1)
+    parts = merged.shape[0] // along
+    highest = np.nanmax(merged.reshape(along, parts, along, parts), axis=(1, 3))
+    highest = highest[np.isfinite(highest)]
+    found = ", ".join(
+        f"{specificity:g}: {np.quantile(highest, specificity):.3f}" for specificity in SPECIFICITIES
+    )
+    return f"thresholds that leave this share of {len(highest)} chips without a mine alone: {found}"
 
 
 def paint_scenes(distance: float) -> Iterator[tuple[str, np.ndarray, gpd.GeoSeries, float]]:

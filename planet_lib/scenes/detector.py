@@ -42,7 +42,7 @@ class Detector:
     haze : dict or None
         ``method`` and ``clahe`` of the haze removal.
     thresholds : dict of str to float
-        For each label.
+        For each label; of the mine, for the merged probabilities of overlapping tiles.
     isolated_threshold : float
         Of the mine, far from other finds.
     brightness : tuple of float
@@ -148,6 +148,7 @@ def load_detector(folder: Path) -> Detector:
         )
     thresholds = {label: card["thresholds"].get("flat", FLAT) for label in labels}
     thresholds |= card["thresholds"].get("tuned", {})
+    thresholds[MINE] = card["thresholds"].get("site", thresholds[MINE])
     chip_px = card["chip_px"]
     if chip_px % CELLS:
         raise DataError(f"{folder / CARD}: chip_px is {chip_px}; allowed: multiples of {CELLS}")

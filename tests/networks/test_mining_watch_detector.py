@@ -33,7 +33,8 @@ def test_card_describes_the_network_and_credits_its_source(network):
     assert (card["chip_px"], card["ground_distance_m"]) == (48, 10)
     assert network.input_shape[1:] == (48, 48, 3)
     assert network.count_params() == card["training"]["parameters"]
-    assert 0 < card["thresholds"]["flat"] < card["thresholds"]["isolated"] < 1
+    assert 0 < card["thresholds"]["site"] < card["thresholds"]["isolated"] < 1
+    assert 0 < card["thresholds"]["flat"] < 1
     assert (FOLDER / MODEL).stat().st_size < 16e6
 
 
