@@ -10,7 +10,8 @@ from typing import Any
 
 from planet_lib.errors import ConfigError, DataError
 from planet_lib.files import read_json
-from planet_lib.networks.locate import check_network, name_network
+from planet_lib.networks.card import CARD
+from planet_lib.networks.locate import MODEL, check_network, name_network
 from planet_lib.scenes.options import SearchOptions
 
 ENDINGS = (".tif", ".tiff", ".jp2", ".img", ".vrt")
@@ -65,15 +66,17 @@ def plan_searches(folder: Path, options: SearchOptions) -> dict[str, dict[str, A
         The folder holds no scenes, two of one name, or a file that the options name is missing.
     """
     scenes = list_scenes(folder.resolve())
+    shared = []
     if options.model is not None:
-        network = check_network(name_network(options.model))
-        options = replace(options, model=str(network.resolve()))
+        network = check_network(name_network(options.model)).resolve()
+        options = replace(options, model=str(network))
+        shared = [path for name in (MODEL, CARD) if (path := network / name).exists()]
     for name in ("boundaries", "compare"):
         if path := getattr(options, name):
             if not path.is_file():
                 raise DataError(f"{path}: no such file")
             options = replace(options, **{name: path.resolve()})
-    shared = [path for path in (options.boundaries, options.compare) if path]
+            shared.append(path)
     return {
         key: {
             "scene": str(path),

@@ -78,6 +78,17 @@ def test_jobs_have_safe_keys_of_their_own(folder, write):
     json.dumps(plan)
 
 
+@pytest.mark.parametrize("file", ["model.keras", "card.json"])
+def test_network_that_was_trained_again_searches_again(folder, write, network, tmp_path, file):
+    write("a.tif")
+    options = SearchOptions(model=str(shutil.copytree(network, tmp_path / "network")))
+    before = plan_searches(folder, options)
+    assert plan_searches(folder, options) == before
+    path = tmp_path / "network" / file
+    path.write_bytes(path.read_bytes() + b" ")
+    assert plan_searches(folder, options) != before
+
+
 def test_missing_boundaries_are_noticed_before_any_search(folder, write, tmp_path):
     write("a.tif")
     with pytest.raises(DataError, match=r"areas\.geojson: no such file"):
