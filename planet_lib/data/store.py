@@ -7,6 +7,7 @@ each array is its manifest, on which later stages depend.
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -76,7 +77,7 @@ class ChannelStack:
         return self.shape[0]
 
     def __getitem__(self, row: int) -> np.ndarray:
-        return np.concatenate([store[row] for store in self.stores], axis=-1)
+        return cv2.merge([store[row] for store in self.stores])
 
 
 def open_input(run_dir: Path, input_mode: str) -> np.ndarray | ChannelStack:

@@ -153,11 +153,11 @@ def repeat_batches(
 
 
 def _downscale(chip: np.ndarray, image_px: int) -> np.ndarray:
-    """Downscale each picture by itself: OpenCV takes at most four channels at some scales."""
-    pictures = np.split(chip, chip.shape[-1] // 3, axis=-1)
+    """Downscale at most three channels at once: OpenCV takes no more than four at some scales."""
+    planes = [chip] if chip.shape[-1] == 3 else cv2.split(chip)
     size = (image_px, image_px)
-    small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in pictures]
-    return small[0] if len(small) == 1 else np.concatenate(small, axis=-1)
+    small = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes]
+    return small[0] if len(small) == 1 else cv2.merge(small)
 
 
 def split_heads(encoded: np.ndarray) -> dict[str, np.ndarray]:

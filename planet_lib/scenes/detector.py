@@ -13,9 +13,9 @@ from planet_lib.errors import ConfigError, DataError, suggest
 from planet_lib.networks.card import CARD, read_card
 from planet_lib.networks.files import load_network
 from planet_lib.networks.locate import MODEL, SHIPPED, list_shipped
-from planet_lib.networks.predict import PREDICTION_BATCH
 from planet_lib.scenes.grid import CELLS
 
+BATCH = 32  # tiles that are predicted at once; more take more memory and no less time
 FLAT = 0.5  # threshold where the card has none
 BRIGHTNESS = (20.0, 200.0)  # mean levels of a chip, where an older card has none; assumed
 COARSEST = 2.0  # a scene this many times coarser than a detector's chips is not searched unasked
@@ -78,7 +78,7 @@ class Detector:
         ndarray of shape (N, L), float32
             Probabilities in the order of `labels`.
         """
-        outputs = self.network.predict(chips, batch_size=PREDICTION_BATCH, verbose=0)
+        outputs = self.network.predict(chips, batch_size=BATCH, verbose=0)
         if isinstance(outputs, dict):
             heads = [outputs[name] for name in ("weather", "land") if name in outputs]
             outputs = np.hstack(heads or list(outputs.values()))

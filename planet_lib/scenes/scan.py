@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -15,11 +16,13 @@ from planet_lib.scenes.grid import CELLS, Grid
 from planet_lib.scenes.read import Scene
 from planet_lib.scenes.tiles import ASSESSED, Band
 
+Item = TypeVar("Item")
+
 
 def scan_scene(scene: Scene, detector: Detector, folder: Path) -> None:
     """Predict the tiles of a scene and keep each band in a file.
 
-    While one band is predicted, the next one is read.
+    While tiles are predicted, the next ones are cut and the next band is read.
 
     Parameters
     ----------
@@ -39,13 +42,10 @@ def scan_scene(scene: Scene, detector: Detector, folder: Path) -> None:
         tqdm(total=total, initial=total - left, unit="tile", desc=scene.source.name,
              mininterval=1) as bar,
     ):  # fmt: skip
-
-        def read(tiles: tuple[range, range]) -> Band:
-            return Band(reader, detector, *tiles, airlight)
-
-        for (number, _), band in zip(todo, _read_ahead(read, todo), strict=True):
+        read = (Band(reader, detector, *tiles, airlight) for _, tiles in todo)
+        for (number, _), band in zip(todo, _prepare_ahead(read), strict=True):
             probabilities = np.full((*band.classes.shape, len(detector.labels)), np.nan, np.float32)
-            for places, chips in band.batches():
+            for places, chips in _prepare_ahead(band.batches()):
                 probabilities[tuple(places.T)] = detector.predict(chips)
                 bar.update(len(places))
             bar.update(int((band.classes != ASSESSED).sum()))
@@ -110,13 +110,10 @@ def _name(folder: Path, number: int) -> Path:
     return folder / f"{number:05d}.npz"
 
 
-def _read_ahead(read, todo: list) -> Iterator[Band]:
+def _prepare_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield items; while one is used, a thread prepares the next."""
     with ThreadPoolExecutor(1) as pool:
-        waiting = None
-        for _, tiles in todo:
-            coming = pool.submit(read, tiles)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = coming
-        if waiting is not None:
-            yield waiting.result()
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
