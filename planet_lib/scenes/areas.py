@@ -1,13 +1,15 @@
 """Relate sites to areas of others: names of protected areas, and sites found earlier."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from pyogrio.errors import DataSourceError
 from rasterio.features import geometry_mask
-from shapely import STRtree
+from shapely import STRtree, box
 
 from planet_lib.errors import DataError, shorten
 from planet_lib.scenes.grid import WGS84
@@ -16,17 +18,24 @@ from planet_lib.scenes.sites import EQUAL_AREA
 from planet_lib.scenes.tiles import ASSESSED
 
 NAME_COLUMNS = ("name", "nome", "nombre", "nom", "title", "terrai_nom", "id")
+EARLIER_COLUMNS = ("id", *NAME_COLUMNS)
 GROWN = 1.1  # times the earlier area
 SAME = 0.05  # share of the smaller area that two sites must have in common
 
 
-def read_areas(path: Path) -> gpd.GeoDataFrame:
+def read_areas(path: Path, *, name_columns: Sequence[str] = NAME_COLUMNS) -> gpd.GeoDataFrame:
     """Read areas from any vector file.
+
+    Parameters
+    ----------
+    path : Path
+    name_columns : sequence of str
+        In small letters; the first that holds anything gives the names.
 
     Returns
     -------
     GeoDataFrame
-        In WGS 84 with the column ``name``; without empty geometries.
+        In WGS 84 with the column ``name``; without those that enclose nothing.
 
     Raises
     ------
@@ -46,9 +55,16 @@ def read_areas(path: Path) -> gpd.GeoDataFrame:
     if not areas.geom_type.isin(["Polygon", "MultiPolygon"]).all():
         raise DataError(f"{path}: not all of it are polygons")
     lower = {column.lower(): column for column in areas.columns}
-    column = next((lower[name] for name in NAME_COLUMNS if name in lower), None)
-    names = areas[column].astype(str) if column else [f"area {i + 1}" for i in range(len(areas))]
-    return gpd.GeoDataFrame({"name": names}, geometry=areas.geometry.make_valid(), crs=WGS84)
+    named = (lower[name] for name in name_columns if name in lower)
+    column = next((name for name in named if areas[name].notna().any()), None)
+    names = pd.Series([f"area {i + 1}" for i in range(len(areas))], dtype=object)
+    if column is not None:
+        names = areas[column].astype(str).where(areas[column].notna(), names)
+    named = gpd.GeoDataFrame({"name": names}, geometry=areas.geometry.make_valid(), crs=WGS84)
+    named = named[shapely.area(named.geometry.to_numpy()) > 0].reset_index(drop=True)
+    if named.empty:
+        raise DataError(f"{path}: no areas in it")
+    return named
 
 
 def name_areas(sites: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> list[str]:
@@ -58,6 +74,21 @@ def name_areas(sites: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> list[str]:
         "; ".join(areas.name.iloc[sorted(tree.query(site, predicate="intersects"))])
         for site in sites.geometry
     ]
+
+
+def pair_areas(first: gpd.GeoDataFrame, second: gpd.GeoDataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Pair the areas of two tables that have a twentieth of the smaller one's area in common.
+
+    Returns
+    -------
+    first, second : ndarray of int
+        Positions in the tables.
+    """
+    one, other = first.to_crs(EQUAL_AREA).geometry, second.to_crs(EQUAL_AREA).geometry
+    i, j = STRtree(other.to_numpy()).query(one.to_numpy(), predicate="intersects")
+    common = one.iloc[i].intersection(other.iloc[j], align=False).area.to_numpy()
+    same = common >= SAME * np.minimum(one.area.to_numpy()[i], other.area.to_numpy()[j])
+    return i[same], j[same]
 
 
 def compare_sites(
@@ -81,11 +112,7 @@ def compare_sites(
         the scene are left out.
     """
     now, then = sites.to_crs(EQUAL_AREA).geometry, earlier.to_crs(EQUAL_AREA).geometry
-    first, second = STRtree(then.to_numpy()).query(now.to_numpy(), predicate="intersects")
-    common = now.iloc[first].intersection(then.iloc[second], align=False).area.to_numpy()
-    smaller = np.minimum(now.area.to_numpy()[first], then.area.to_numpy()[second])
-    same = common >= SAME * smaller
-    pairs = pd.DataFrame({"now": first[same], "then": second[same]})
+    pairs = pd.DataFrame(dict(zip(("now", "then"), pair_areas(sites, earlier), strict=True)))
     area_then = pairs.then.map(then.area).groupby(pairs.now).sum()
     changes = [
         "new" if i not in area_then else "grown" if area > GROWN * area_then[i] else "known"
@@ -98,7 +125,7 @@ def compare_sites(
 
 
 def _see(geometry, found: ProbabilityMap) -> str:
-    """Tell whether the place of an earlier site was assessed this time."""
+    """Tell whether most of an earlier site was assessed this time, what is outside included."""
     inverse = ~found.transform
     left, bottom, right, top = geometry.bounds
     (x0, y0), (x1, y1) = inverse @ (left, top), inverse @ (right, bottom)
@@ -111,4 +138,8 @@ def _see(geometry, found: ProbabilityMap) -> str:
     inside = geometry_mask([geometry], classes.shape, transform, all_touched=True, invert=True)
     if not inside.any():
         return "outside"
-    return "gone" if (classes[inside] == ASSESSED).mean() > 0.5 else "not assessed"
+    height, width = found.classes.shape
+    scene = box(*(found.transform @ (0, height)), *(found.transform @ (width, 0)))
+    seen = geometry.intersection(scene).area / geometry.area
+    assessed = (classes[inside] == ASSESSED).mean() * seen
+    return "gone" if assessed > 0.5 else "not assessed"

@@ -7,7 +7,7 @@ from pathlib import Path
 import geopandas as gpd
 
 from planet_lib.errors import ConfigError, DataError
-from planet_lib.scenes.areas import read_areas
+from planet_lib.scenes.areas import EARLIER_COLUMNS, read_areas
 from planet_lib.scenes.detector import choose_detector, load_detector, read_ground_distance
 from planet_lib.scenes.gather import merge_scenes
 from planet_lib.scenes.search import Search
@@ -93,7 +93,7 @@ def search_scenes(
         if names.count(name) > 1:
             raise ConfigError(f"{name}: two scenes of this name; rename one, or search it apart")
     areas = read_areas(boundaries) if boundaries else None
-    earlier = read_areas(compare) if compare else None
+    earlier = read_areas(compare, name_columns=EARLIER_COLUMNS) if compare else None
     detectors = {}
     for source in sources:
         folder = _choose(source, model)

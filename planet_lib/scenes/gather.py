@@ -1,6 +1,6 @@
 """Sites of many scenes in one table, each mine once where scenes overlap."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import geopandas as gpd
@@ -8,11 +8,18 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from shapely import STRtree
 
-from planet_lib.scenes.areas import SAME, read_areas
+from planet_lib.scenes.areas import pair_areas, read_areas
+from planet_lib.scenes.grid import WGS84
 from planet_lib.scenes.map_page import write_map
-from planet_lib.scenes.outputs import SITES, read_sites, write_sites
+from planet_lib.scenes.outputs import (
+    MISSING,
+    SITES,
+    read_missing,
+    read_sites,
+    write_missing,
+    write_sites,
+)
 from planet_lib.scenes.search import SUMMARY
 from planet_lib.scenes.sites import EQUAL_AREA, M2_PER_HA
 
@@ -24,6 +31,9 @@ def merge_scenes(
     out: Path, names: Collection[str] | None = None, *, boundaries: Path | None = None
 ) -> gpd.GeoDataFrame:
     """Write the sites of finished scenes of a folder into one table of each format and one map.
+
+    If scenes were compared with earlier sites, those that none of the scenes shows any more are in
+    ``missing.geojson``, as from `gather_missing`.
 
     Parameters
     ----------
@@ -45,8 +55,50 @@ def merge_scenes(
     found = pd.concat(tables, ignore_index=True) if tables else read_sites(files[0])
     sites = dissolve_sites(found)
     write_sites(sites, out, endings=ALL_FORMATS)
-    write_map(out, folders, sites, read_areas(boundaries) if boundaries else None)
+    missing = gather_missing(folders, found)
+    if missing is None:
+        (out / MISSING).unlink(missing_ok=True)
+    else:
+        write_missing(missing, out / MISSING)
+    areas = read_areas(boundaries) if boundaries else None
+    write_map(out, folders, sites, areas=areas, missing=missing)
     return sites
+
+
+def gather_missing(folders: Sequence[Path], sites: gpd.GeoDataFrame) -> gpd.GeoDataFrame | None:
+    """Gather the earlier sites that no scene shows any more.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Of finished scenes.
+    sites : GeoDataFrame
+        Of these scenes, in WGS 84.
+
+    Returns
+    -------
+    GeoDataFrame or None
+        In WGS 84: ``name``, ``change``, ``area_ha``, ``latitude`` and ``longitude``, the largest
+        first. ``change`` is ``gone`` where any of the scenes saw the place, else ``not assessed``.
+        None if no scene was compared with earlier sites.
+    """
+    tables = [read_missing(path) for folder in folders if (path := folder / MISSING).exists()]
+    if not tables:
+        return None
+    missing = pd.concat(tables, ignore_index=True)
+    missing = missing.sort_values("change", kind="stable", ignore_index=True)  # gone comes first
+    again = missing.assign(outline=missing.geometry.to_wkb()).duplicated(["name", "outline"])
+    missing = missing[~again].reset_index(drop=True)
+    found_elsewhere, _ = pair_areas(missing, sites)
+    missing = missing.drop(index=np.unique(found_elsewhere)).reset_index(drop=True)
+    ground = missing.to_crs(EQUAL_AREA).geometry
+    centres = ground.centroid.to_crs(WGS84)
+    missing = missing.assign(
+        area_ha=(ground.area / M2_PER_HA).round(2),
+        latitude=centres.y.round(6),
+        longitude=centres.x.round(6),
+    )
+    return missing.sort_values("area_ha", ascending=False, kind="stable", ignore_index=True)
 
 
 def dissolve_sites(sites: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -81,15 +133,10 @@ def dissolve_sites(sites: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 def _group_sites(sites: gpd.GeoDataFrame) -> np.ndarray:
     """Number the sites so that those of the same ground have the same number."""
-    ground = sites.to_crs(EQUAL_AREA).geometry
     scenes = sites.scene.to_numpy()
-    first, second = STRtree(ground.to_numpy()).query(ground.to_numpy(), predicate="intersects")
+    first, second = pair_areas(sites, sites)
     other = scenes[first] != scenes[second]
-    first, second = first[other], second[other]
-    common = ground.iloc[first].intersection(ground.iloc[second], align=False).area.to_numpy()
-    area = ground.area.to_numpy()
-    same = common >= SAME * np.minimum(area[first], area[second])
-    links = coo_array((same[same], (first[same], second[same])), shape=(len(sites),) * 2)
+    links = coo_array((other[other], (first[other], second[other])), shape=(len(sites),) * 2)
     return connected_components(links, directed=False)[1]
 
 
@@ -113,7 +160,8 @@ def _dissolve(group: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         if column in group:
             values[column] = "; ".join(_unite_names(group[column]))
     if "change" in group:
-        values["change"] = next(change for change in CHANGES if change in set(group.change))
+        seen = set(group.change)  # not where all of the scenes were searched without --compare
+        values["change"] = next((change for change in CHANGES if change in seen), None)
     return best.assign(**values).set_geometry([union.iloc[0]], crs=group.crs)
 
 

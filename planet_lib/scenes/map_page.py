@@ -38,6 +38,7 @@ HALF_WORLD_M = np.pi * 6378137  # where Web Mercator ends
 PICTURE_PX = 1024  # longest side of a scene's picture
 ALL_PIXELS = 6e6  # of the pictures of all scenes together
 THUMBNAIL_PX = 192
+LISTED_MISSING = 500  # rows of earlier sites that were not found again
 THUMBNAIL_BYTES = 4_000_000  # of all thumbnails in the page; those of further sites are linked
 QUALITY = 65
 COLOURS = "plasma"
@@ -69,7 +70,9 @@ def write_map(
     out: Path,
     folders: Sequence[Path],
     sites: gpd.GeoDataFrame,
+    *,
     areas: gpd.GeoDataFrame | None = None,
+    missing: gpd.GeoDataFrame | None = None,
 ) -> Path:
     """Write the map page of finished scenes of a folder.
 
@@ -83,6 +86,8 @@ def write_map(
         Of all its scenes, in WGS 84.
     areas : GeoDataFrame, optional
         In WGS 84, with the column ``name``; their boundaries are drawn.
+    missing : GeoDataFrame, optional
+        Earlier sites that were not found again, as from `planet_lib.scenes.gather.gather_missing`.
 
     Returns
     -------
@@ -116,17 +121,19 @@ def write_map(
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         scenes=summaries,
         pictures=pictures,
-        sites=sites.drop(columns="geometry").to_dict("records"),
+        sites=_list_records(sites),
         listed=len(thumbnails),
         thumbnails=thumbnails,
         areas=[] if areas is None else list(areas.name),
+        missing=[] if missing is None else _list_records(missing),
+        listed_missing=LISTED_MISSING,
         ramp=[mpl.colors.to_hex(colour) for colour in mpl.colormaps[COLOURS](np.linspace(0, 1, 6))],
         classes={
             name.replace("_", " "): mpl.colors.to_hex(np.array(CLASS_COLOURS[number]) / 255)
             for number, name in CLASS_NAMES.items()
             if number != ASSESSED
         },
-        content=_collect(summaries, pictures, sites, areas),
+        content=_collect(summaries, pictures, sites, areas, missing),
     )
     with replace_file(out / MAP) as partial:
         partial.write_text(html, encoding="utf-8")
@@ -207,6 +214,7 @@ def _collect(
     pictures: dict[str, Pictures],
     sites: gpd.GeoDataFrame,
     areas: gpd.GeoDataFrame | None,
+    missing: gpd.GeoDataFrame | None,
 ) -> dict:
     """Collect what the script needs, in columns, so that thousands of sites stay small."""
     numbers = {summary["scene"]: number for number, summary in enumerate(summaries)}
@@ -239,8 +247,20 @@ def _collect(
             {"name": name, "rings": _list_rings(geometry.simplify(1e-4))}
             for name, geometry in zip(areas.name, areas.geometry, strict=True)
         ],
+        "missing": []
+        if missing is None
+        else [
+            record | {"rings": _list_rings(geometry)}
+            for record, geometry in zip(_list_records(missing), missing.geometry, strict=True)
+        ],
         "unitsPerDegree": UNITS_PER_DEGREE,
     }
+
+
+def _list_records(table: gpd.GeoDataFrame) -> list[dict]:
+    """List the rows without their geometry, with None for what is missing."""
+    columns = table.drop(columns="geometry").astype(object)
+    return columns.where(columns.notna(), None).to_dict("records")
 
 
 def _list_rings(geometry: shapely.Geometry) -> list[list[int]]:

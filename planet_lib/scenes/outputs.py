@@ -15,7 +15,7 @@ from planet_lib.scenes.merge import CLASS_NAMES, ProbabilityMap
 from planet_lib.scenes.read import Scene
 from planet_lib.scenes.tiles import ASSESSED, CLOUD, DOMAIN, NO_DATA
 
-SITES = "sites.geojson"
+SITES, MISSING = "sites.geojson", "missing.geojson"
 PROBABILITY, CLASSES = "probability.tif", "assessed.tif"
 THUMBNAIL_PX = 256
 LARGEST_TILES = 12  # along a thumbnail's side
@@ -151,6 +151,21 @@ def read_sites(path: Path) -> gpd.GeoDataFrame:
         return gpd.GeoDataFrame(columns=[*COLUMNS, "geometry"], geometry="geometry", crs=WGS84)
     kept = [name for name in (*COLUMNS, *OPTIONAL_COLUMNS) if name in sites]
     return sites[[*kept, "geometry"]]
+
+
+def write_missing(missing: gpd.GeoDataFrame, path: Path) -> None:
+    """Write the earlier sites that were not found again, in WGS 84, as GeoJSON (RFC 7946)."""
+    with replace_file(path) as partial:
+        partial.unlink(missing_ok=True)
+        missing.to_file(partial, driver="GeoJSON", engine="pyogrio", layer=path.stem, RFC7946="YES")
+
+
+def read_missing(path: Path) -> gpd.GeoDataFrame:
+    """Read the earlier sites that `write_missing` wrote."""
+    missing = gpd.read_file(path, engine="pyogrio")
+    if missing.empty:
+        return gpd.GeoDataFrame({"name": [], "change": []}, geometry=[], crs=WGS84)
+    return missing
 
 
 def _style(sites: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

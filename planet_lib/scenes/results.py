@@ -16,7 +16,13 @@ from rasterio.transform import Affine
 from planet_lib.errors import StageError
 from planet_lib.files import read_json
 from planet_lib.scenes.folder import OUTCOMES, RESULTS
-from planet_lib.scenes.outputs import CLASSES, OPTIONAL_COLUMNS, PROBABILITY
+from planet_lib.scenes.outputs import (
+    CLASSES,
+    MISSING,
+    OPTIONAL_COLUMNS,
+    PROBABILITY,
+    read_missing,
+)
 
 MAP_PX = 1600  # longest side of the maps that are read
 M_PER_KM = 1000.0
@@ -74,6 +80,12 @@ def read_outcomes(run_dir: Path) -> tuple[dict[str, dict], dict[str, str]]:
     return summaries, outcomes["failed"]
 
 
+def read_lost(run_dir: Path) -> gpd.GeoDataFrame | None:
+    """Read the earlier sites that were not found again; None if there was no comparison."""
+    path = run_dir / RESULTS / MISSING
+    return read_missing(path) if path.exists() else None
+
+
 def tabulate_settings(summaries: Mapping[str, dict]) -> pd.DataFrame:
     """Tabulate what each scene is, and how it was read and searched."""
     return pd.DataFrame(
@@ -124,6 +136,18 @@ def tabulate_sites(sites: gpd.GeoDataFrame) -> pd.DataFrame:
     }
     columns |= {name: sites[name] for name in OPTIONAL_COLUMNS if name in sites}
     return pd.DataFrame(columns).set_axis(range(1, len(sites) + 1))
+
+
+def tabulate_lost(lost: gpd.GeoDataFrame) -> pd.DataFrame:
+    """Tabulate earlier sites that were not found again, numbered from 1."""
+    columns = {
+        "earlier site": lost.name,
+        "change": lost.change,
+        "area, ha": lost.area_ha.map("{:.1f}".format),
+        "latitude": lost.latitude.map("{:.5f}".format),
+        "longitude": lost.longitude.map("{:.5f}".format),
+    }
+    return pd.DataFrame(columns).set_axis(range(1, len(lost) + 1))
 
 
 def read_maps(folder: Path, summary: Mapping, sites: gpd.GeoDataFrame) -> SceneMaps:

@@ -18,7 +18,9 @@ from planet_lib.scenes.detector import Detector
 from planet_lib.scenes.grid import CELLS, lay_grid
 from planet_lib.scenes.merge import ProbabilityMap, merge_tiles
 from planet_lib.scenes.outputs import (
+    MISSING,
     outline_scene,
+    write_missing,
     write_overview,
     write_rasters,
     write_sites,
@@ -32,7 +34,6 @@ from planet_lib.scenes.stac import write_item
 
 SUMMARY = "scene.json"
 PLAN = "plan.json"
-MISSING = "missing.geojson"
 FITTING = 1.5  # times a detector's ground distance
 
 
@@ -195,7 +196,7 @@ class Search:
             table["areas"] = name_areas(table, self.areas)
         if self.earlier is not None:
             table["change"], missing = compare_sites(table, self.earlier, found)
-            missing.to_file(folder / MISSING, driver="GeoJSON", engine="pyogrio", RFC7946="YES")
+            write_missing(missing, folder / MISSING)
         write_sites(table, folder, endings=(".geojson",))
         write_item(folder, name=name, outline=outline_scene(scene), date=self.source.date,
                    found=found)  # fmt: skip

@@ -303,9 +303,14 @@ def test_sites_are_compared_with_earlier_ones(scene, network, tmp_path, found):
     metres = sites.to_crs(UTM)
     nearest = [metres.distance(place(*mine)).idxmin() for mine in MINES]
     small = metres.geometry[nearest[1]].centroid.buffer(150)
-    away = [place(350, 80).buffer(200), box(0, 0, 100, 100)]
+    left = place(350, 0).x
+    away = [
+        place(350, 80).buffer(200),
+        box(left - 300, place(300, 0).y - 200, left + 100, place(300, 0).y),
+        box(0, 0, 100, 100),
+    ]
     earlier = gpd.GeoDataFrame(
-        {"name": ["known", "small", "gone", "elsewhere"]},
+        {"name": ["known", "small", "gone", "mostly outside", "elsewhere"]},
         geometry=[metres.geometry[nearest[0]], small, *away],
         crs=UTM,
     )
@@ -315,8 +320,13 @@ def test_sites_are_compared_with_earlier_ones(scene, network, tmp_path, found):
     changes = [later.change[later.to_crs(UTM).distance(place(*mine)).idxmin()] for mine in MINES]
     assert changes == ["known", "grown", "new", "new", "new"]
     missing = gpd.read_file(out / scene.stem / "missing.geojson")
-    assert list(missing.name) == ["gone"]
-    assert list(missing.change) == ["gone"]
+    assert list(missing.name) == ["gone", "mostly outside"]
+    assert list(missing.change) == ["gone", "not assessed"]
+    pd.testing.assert_frame_equal(
+        gpd.read_file(out / "missing.geojson")[["name", "change"]], missing[["name", "change"]]
+    )
+    find(scene, out, network)
+    assert not (out / "missing.geojson").exists()
 
 
 def test_other_labels_are_listed(write_scene, tmp_path):

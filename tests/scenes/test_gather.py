@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from shapely.geometry import box
 
-from planet_lib.scenes.gather import dissolve_sites
+from planet_lib.scenes.gather import dissolve_sites, gather_missing
 from planet_lib.scenes.grid import WGS84
+from planet_lib.scenes.outputs import write_missing
 from planet_lib.scenes.sites import EQUAL_AREA
 
 SIDE_M = 400
@@ -67,11 +68,63 @@ def test_sliver_in_common_and_sites_of_one_scene_are_not_joined():
 
 @pytest.mark.parametrize(
     ("one", "other", "together"),
-    [("new", "known", "known"), ("known", "grown", "grown"), ("new", "new", "new")],
+    [
+        ("new", "known", "known"),
+        ("known", "grown", "grown"),
+        ("new", "new", "new"),
+        (None, "new", "new"),
+        (None, None, None),
+    ],
 )
 def test_change_is_what_the_scene_says_that_sees_most(one, other, together):
     sites = dissolve(make_site("a", 1, 0, change=one), make_site("b", 1, 50, change=other))
     assert list(sites.change) == [together]
+
+
+@pytest.fixture
+def miss(tmp_path):
+    """Give a function that gathers what scenes miss: of each, metres to the east and change."""
+
+    def miss(scenes, *sites):
+        for scene, places in scenes.items():
+            rows = [
+                {"name": f"{east_m} m", "change": change, "geometry": site["geometry"]}
+                for east_m, change in places.items()
+                for site in [make_site(scene, 1, east_m)]
+            ]
+            nothing = {"name": [], "change": [], "geometry": []}
+            table = gpd.GeoDataFrame(rows or nothing, geometry="geometry", crs=WGS84)
+            write_missing(table, tmp_path / scene / "missing.geojson")
+        found = gpd.GeoDataFrame([*sites, make_site("a", 1, 90_000)], crs=WGS84)
+        gathered = gather_missing([tmp_path / scene for scene in (*scenes, "without")], found)
+        return gathered if gathered is None else gathered.set_index("name").change.to_dict()
+
+    return miss
+
+
+def test_earlier_site_is_gone_where_any_scene_saw_its_place(miss):
+    hidden, seen = {0: "not assessed", 800: "not assessed"}, {0: "gone", 1600: "gone"}
+    expected = {"0 m": "gone", "800 m": "not assessed", "1600 m": "gone"}
+    assert miss({"a": hidden, "b": seen}) == expected
+
+
+def test_earlier_site_that_another_scene_shows_is_not_missing(miss):
+    assert miss({"a": {0: "gone", 800: "gone"}}, make_site("b", 1, 850)) == {"0 m": "gone"}
+
+
+def test_scenes_without_comparison_miss_nothing(miss):
+    assert miss({}) is None
+    assert miss({"a": {}}) == {}
+
+
+def test_missing_sites_have_an_area_and_a_place(tmp_path):
+    site = make_site("a", 1, 0)
+    table = gpd.GeoDataFrame([site | {"name": "x", "change": "gone"}], crs=WGS84)
+    write_missing(table, tmp_path / "missing.geojson")
+    missing = gather_missing([tmp_path], table.head(0))
+    assert missing.area_ha[0] == pytest.approx(site["area_ha"], rel=1e-3)
+    assert missing.latitude[0] == pytest.approx(site["latitude"], abs=1e-5)
+    assert missing.longitude[0] == pytest.approx(site["longitude"], abs=1e-5)
 
 
 def test_no_sites_are_no_sites():

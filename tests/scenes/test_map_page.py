@@ -29,7 +29,10 @@ MIDDLE = "() => [toX(xs[chosen]) / size.width, toY(ys[chosen]) / size.height]"
 
 @pytest.fixture(scope="module")
 def results(network, tmp_path_factory) -> Path:
-    """Give the folder of a searched scene with clouds, no data and areas of hostile names."""
+    """Give the folder of a searched scene with clouds, no data and areas of hostile names.
+
+    Two earlier sites are not found again: one is gone, and over the other one lies a cloud.
+    """
     folder = tmp_path_factory.mktemp("map")
     values = paint_scene(320, 400, MINES)
     values[:, 360:] = 0
@@ -39,8 +42,22 @@ def results(network, tmp_path_factory) -> Path:
     )
     areas.to_file(folder / "areas.gpkg")
     scene = write_geotiff(folder / "scene_20200715.tif", values)
-    find_mines([str(scene)], folder / "out", model=str(network), boundaries=folder / "areas.gpkg")
+    places = [place(150, 190), place(285, 60), place(*MINES[0])]
+    earlier = gpd.GeoDataFrame(
+        {"name": ["not the id"] * 3, "id": [f"gone {HOSTILE}", f"hidden {HOSTILE}", "known"]},
+        geometry=[point.buffer(150) for point in places],
+        crs=UTM,
+    )
+    earlier.to_file(folder / "earlier.gpkg")
+    find_mines(
+        [str(scene)], folder / "out", model=str(network),
+        boundaries=folder / "areas.gpkg", compare=folder / "earlier.gpkg",
+    )  # fmt: skip
     return folder / "out"
+
+
+def place(row, column):
+    return Point(ORIGIN[0] + GROUND_DISTANCE_M * column, ORIGIN[1] - GROUND_DISTANCE_M * row)
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +253,54 @@ def test_hostile_names_are_text(open_map, results):
     assert HOSTILE not in (results / "map.html").read_text()
 
 
+def read_missing_rows(page: Page) -> list[list[str]]:
+    rows = page.locator("#missing tbody tr")
+    return [row.locator("th, td").all_inner_texts()[:3] for row in rows.all()]
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_earlier_sites_that_were_not_found_again_are_listed(open_map, javascript):
+    page = open_map(java_script_enabled=javascript)
+    assert sorted(read_missing_rows(page)) == [
+        [f"gone {HOSTILE}", "gone", "7.1"],
+        [f"hidden {HOSTILE}", "not assessed", "7.1"],
+    ]
+    assert "could not be looked at" in page.locator("section:has(#missing)").inner_text()
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_earlier_site_is_outlined_and_its_row_moves_the_map(open_map):
+    page = open_map(viewport={"width": 1280, "height": 800})
+    assert page.locator(".legend").get_by_text("not found again").is_visible()
+    click_site(page, 0)
+    with watch_map(page):
+        page.locator("#missing tbody tr", has_text="hidden").click()
+    hint = page.locator("#hint")
+    assert "7.1 ha at -9.0" in hint.inner_text()
+    assert f"hidden {HOSTILE}" in hint.inner_text()
+    assert "(not assessed)" in hint.inner_text()
+    assert not page.locator("#details").is_visible()
+    middle = "[0, 1].map((i) => (losses[lost].box[i] + losses[lost].box[i + 2]) / 2)"
+    x, y = page.evaluate(f"(([x, y]) => [toX(x) / size.width, toY(y) / size.height])({middle})")
+    assert (x, y) == pytest.approx((0.5, 0.5), abs=0.05)
+    with watch_map(page):
+        page.evaluate("losses.splice(0)")
+    assert page.locator("[aria-current]").count() == 1
+    page.locator("#sites tbody tr").first.click()
+    assert page.locator("[aria-current]").count() == 1
+
+
+def test_click_on_the_outline_of_an_earlier_site_tells_what_became_of_it(open_map):
+    page = open_map()
+    number = page.evaluate("losses.findIndex((site) => site.change === 'gone')")
+    x, y = page.evaluate(
+        f"(({{box}}) => [toX((box[0] + box[2]) / 2), toY((box[1] + box[3]) / 2)])(losses[{number}])"
+    )
+    page.locator("#map").click(position={"x": x, "y": y})
+    assert "that was not found again (gone)" in page.locator("#hint").inner_text()
+    assert "gone" in page.locator("#missing [aria-current]").inner_text()
+
+
 def test_without_javascript_there_are_table_and_pictures(open_map):
     page = open_map(java_script_enabled=False)
     assert page.locator("#sites tbody tr").count() == len(MINES)
@@ -292,6 +357,7 @@ def test_scenes_of_a_folder_come_together_on_one_map(open_map, network, tmp_path
     assert len(merge_scenes(tmp_path / "out")) == 2
     page = open_map(tmp_path / "out" / "map.html")
     assert page.locator(".stack").count() == 2
+    assert page.get_by_text("not found again").count() == 0
     with watch_map(page):
         page.locator("#sites tbody tr").nth(1).click()
 

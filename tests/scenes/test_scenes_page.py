@@ -2,18 +2,26 @@
 
 import json
 import shutil
+from html import escape
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pytest
 from browser import check_site
-from made_scenes import GROUND_DISTANCE_M, MINE_PX, paint_scene, write_geotiff
+from made_scenes import GROUND_DISTANCE_M, MINE_PX, ORIGIN, UTM, paint_scene, write_geotiff
+from shapely.geometry import Point
 
 from planet_lib.errors import DataError, StageError
 from planet_lib.files import read_json
 from planet_lib.report.contents import Page
 from planet_lib.report.execute import execute_notebook
-from planet_lib.report.findings.scenes import conclude_assessed, conclude_outcomes, list_files
+from planet_lib.report.findings.scenes import (
+    conclude_assessed,
+    conclude_lost,
+    conclude_outcomes,
+    list_files,
+)
 from planet_lib.report.graph import ROOT
 from planet_lib.report.pages import render_page
 from planet_lib.report.publish import publish_scenes
@@ -22,11 +30,12 @@ from planet_lib.scenes.folder import plan_searches
 from planet_lib.scenes.job import merge_searches
 from planet_lib.scenes.options import SearchOptions
 from planet_lib.scenes.outputs import SITES, read_sites
-from planet_lib.scenes.results import read_maps, read_outcomes
+from planet_lib.scenes.results import read_lost, read_maps, read_outcomes
 
 MINE = (100, 60)  # row and column
 SIZE = (200, 240)
 NAME = "a_b $x$ *y* <i>"
+LOST = "<b onclick=alert(1)> </script> *z*"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +50,11 @@ def run(network, tmp_path_factory) -> Path:
     run_dir = folder / "runs" / "made"
     (run_dir / "data").mkdir(parents=True)
     (run_dir / "data" / "raw.json").write_text("{}")
-    searches = plan_searches(folder / "scenes", SearchOptions(model=str(network)))
+    center = Point(ORIGIN[0] + 50 * GROUND_DISTANCE_M, ORIGIN[1] - 150 * GROUND_DISTANCE_M)
+    earlier = gpd.GeoDataFrame({"name": [LOST]}, geometry=[center.buffer(200)], crs=UTM)
+    earlier.to_file(folder / "earlier.gpkg")
+    options = SearchOptions(model=str(network), compare=folder / "earlier.gpkg")
+    searches = plan_searches(folder / "scenes", options)
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(run_dir)
         for search in searches.values():
@@ -87,6 +100,11 @@ def test_findings_say_what_was_not_seen(run):
     assert conclude_outcomes(1, failed).startswith("1 of 2 scenes were searched.")
     assert "% is without data" in conclude_assessed(summaries)
     assert "<i>" not in list_files(summaries, "scenes")
+    assert "missing" not in list_files(summaries, "scenes")
+    lost = read_lost(run)
+    assert "are gone: 1; " in conclude_lost(lost)
+    assert "still be there: 1." in conclude_lost(lost.assign(change="not assessed"))
+    assert conclude_lost(lost.head(0)) == "No earlier site within the scenes is missing."
 
 
 def test_run_without_scenes_names_the_command(tmp_path):
@@ -117,4 +135,7 @@ def test_page_shows_the_search_and_links_to_its_files(run, tmp_path):
     assert "bad: cannot be read" in text
     assert str(run.parents[1]) not in text.replace(str(run), "")
     assert "<i>" not in text
+    assert "<b onclick" not in text
+    assert escape(LOST, quote=False) in text
+    assert 'href="scenes/missing.geojson"' in text
     assert not list(report.rglob("outcomes.json"))

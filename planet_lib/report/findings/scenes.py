@@ -80,7 +80,18 @@ def conclude_sites(sites: gpd.GeoDataFrame) -> str:
     )
 
 
-def list_files(summaries: Mapping[str, dict], folder: str) -> str:
+def conclude_lost(lost: gpd.GeoDataFrame) -> str:
+    """Conclude how many earlier sites were not found again, and how many could not be."""
+    if lost.empty:
+        return "No earlier site within the scenes is missing."
+    gone = int(lost.change.eq("gone").sum())
+    return (
+        f"Earlier sites within the scenes that are gone: {gone:,}; that could not be looked at, so "
+        f"that a mine may still be there: {len(lost) - gone:,}."
+    )
+
+
+def list_files(summaries: Mapping[str, dict], folder: str, *, compared: bool = False) -> str:
     """List links to the results of all scenes and of each.
 
     Parameters
@@ -88,6 +99,8 @@ def list_files(summaries: Mapping[str, dict], folder: str) -> str:
     summaries : mapping of str to dict
     folder : str
         Address of the results, relative to the page.
+    compared : bool
+        Whether there was a comparison with earlier sites.
     """
     tables = ", ".join(
         f"[{name}]({folder}/sites{ending})"
@@ -98,6 +111,8 @@ def list_files(summaries: Mapping[str, dict], folder: str) -> str:
         f"- **[Map of all sites]({folder}/map.html)**, to look at and to review, also offline",
         f"- Sites of all scenes: {tables}",
     ]
+    if compared:
+        lines.append(f"- [Earlier sites that were not found again]({folder}/missing.geojson)")
     for name in summaries:
         place = f"{folder}/{quote(name)}"
         links = ", ".join(f"[{text}]({place}/{file})" for file, text in SCENE_FILES.items())

@@ -1,6 +1,6 @@
 "use strict";
 const content = JSON.parse(document.getElementById("content-data").textContent);
-const { scenes, sites, areas } = content;
+const { scenes, sites, areas, missing } = content;
 const count = sites.id.length;
 const get = (id) => document.getElementById(id);
 const canvas = get("map");
@@ -8,7 +8,7 @@ const pen = canvas.getContext("2d");
 const hatching = document.createElement("canvas").getContext("2d");
 const PAGE = 50;
 const MARKS = ["right", "wrong", "unsure"];
-const SURE = "#d55e00", PROVISIONAL = "#e69f00";
+const SURE = "#d55e00", PROVISIONAL = "#e69f00", MISSING = "#0072b2";
 const MARK_COLOURS = { right: "#009e73", wrong: "#999999", unsure: "#56b4e9" };
 const OUTLINE_PX = 10, REACH_PX = 14;
 
@@ -42,6 +42,7 @@ const place = (lists) => {
 };
 const outlines = sites.rings.map(place);
 const boundaries = areas.map((area) => ({ name: area.name, ...place(area.rings) }));
+const losses = missing.map((site) => ({ ...site, ...place(site.rings) }));
 const xs = Float64Array.from(sites.longitude, worldX);
 const ys = Float64Array.from(sites.latitude, worldY);
 sites.date = sites.scene.map((scene) => scenes[scene].date);
@@ -82,7 +83,7 @@ const save = (number) => {
 // The map: `view` is the world's point in the middle of the canvas and pixels per world
 const view = { x: 0.5, y: 0.5, scale: 256 };
 let size = { width: 1, height: 1 };
-let chosen = -1;
+let chosen = -1, lost = -1;
 let waiting = false;
 const layers = scenes.map((scene, i) => {
   const stack = document.querySelectorAll(".stack")[i];
@@ -153,6 +154,22 @@ const drawBoundaries = () => {
   }
 };
 
+const drawMissing = () => {
+  const path = new Path2D();
+  for (const { rings, box } of losses) {
+    if (!isSeen(box)) continue;
+    if (Math.max(box[2] - box[0], box[3] - box[1]) * view.scale > OUTLINE_PX) trace(path, rings);
+    else path.rect(toX((box[0] + box[2]) / 2) - 4, toY((box[1] + box[3]) / 2) - 4, 8, 8);
+  }
+  for (const [width, colour, dash] of [[4, "#fffc", []], [2, MISSING, [3, 3]]]) {
+    pen.lineWidth = width;
+    pen.strokeStyle = colour;
+    pen.setLineDash(dash);
+    pen.stroke(path);
+  }
+  pen.setLineDash([]);
+};
+
 const drawMarker = (x, y, colour, hollow) => {
   pen.fillStyle = "#000a";
   pen.fillRect(x - 5, y - 5, 10, 10);
@@ -188,8 +205,11 @@ const drawSites = () => {
     pen.stroke(path);
     pen.setLineDash([]);
   }
-  if (chosen < 0) return;
-  const [left, top, right, bottom] = outlines[chosen].box;
+};
+const drawChosen = () => {
+  const { box } = outlines[chosen] ?? losses[lost] ?? {};
+  if (!box) return;
+  const [left, top, right, bottom] = box;
   const width = Math.max((right - left) * view.scale, 12) + 12;
   const height = Math.max((bottom - top) * view.scale, 12) + 12;
   const x = toX((left + right) / 2) - width / 2, y = toY((top + bottom) / 2) - height / 2;
@@ -220,7 +240,9 @@ const draw = () => {
   pen.globalAlpha = 1;
   drawHatching();
   drawBoundaries();
+  drawMissing();
   drawSites();
+  drawChosen();
   drawScale();
 };
 
@@ -266,14 +288,15 @@ const fit = () => {
   redraw();
 };
 
-const find = (x, y) => {
+const find = (shapes, x, y) => {
   let best = -1, nearest = REACH_PX;
-  for (let i = 0; i < count; i++) {
-    const [left, top, right, bottom] = outlines[i].box;
+  for (let i = 0; i < shapes.length; i++) {
+    const [left, top, right, bottom] = shapes[i].box;
     const dx = Math.max(toX(left) - x, x - toX(right), 0);
     const dy = Math.max(toY(top) - y, y - toY(bottom), 0);
-    // Within several boxes, the site whose middle is nearest wins.
-    const away = Math.hypot(dx, dy) + Math.hypot(toX(xs[i]) - x, toY(ys[i]) - y) / 1e4;
+    // Within several boxes, the one whose middle is nearest wins.
+    const middle = Math.hypot(toX((left + right) / 2) - x, toY((top + bottom) / 2) - y);
+    const away = Math.hypot(dx, dy) + middle / 1e4;
     if (away < nearest) {
       nearest = away;
       best = i;
@@ -313,8 +336,10 @@ canvas.addEventListener("pointermove", (event) => {
 const lift = (event) => {
   if (!fingers.delete(event.pointerId) || event.type !== "pointerup") return;
   if (fingers.size || travelled > 6) return;
-  const found = find(...locate(event));
+  const at = locate(event);
+  const found = find(outlines, ...at), gone = find(losses, ...at);
   if (found >= 0) choose(found, { move: false });
+  else if (gone >= 0) recall(gone, { move: false });
 };
 canvas.addEventListener("pointerup", lift);
 canvas.addEventListener("pointercancel", lift);
@@ -380,6 +405,7 @@ const fill = () => {
         }
       } else part.textContent = write(name, i);
       if (name in show) part.className = "number";
+      if (name === "date") part.className = "date";
       row.append(part);
     }
     return row;
@@ -438,13 +464,25 @@ const showMarks = () => {
   get("unkept").hidden = kept;
   for (const id of ["geojson", "csv"]) get(id).disabled = done === 0;
 };
+const centre = ([left, top, right, bottom]) => {
+  const wide = (Math.max(right - left, bottom - top) || 1e-6) * 4;
+  view.x = (left + right) / 2;
+  view.y = (top + bottom) / 2;
+  view.scale = Math.max(view.scale, Math.min(size.width, size.height) / wide / 4);
+  limit();
+};
+const point = (rows, row) => {
+  for (const other of rows)
+    if (other === row) other.setAttribute("aria-current", "true");
+    else other.removeAttribute("aria-current");
+};
 const choose = (i, { move = true } = {}) => {
   chosen = i;
+  lost = -1;
+  point(losingRows, null);
   const page = Math.floor(ranks[i] / PAGE) * PAGE;
   if (page !== first) turn(page);
-  for (const row of body.rows)
-    if (Number(row.dataset.site) === i) row.setAttribute("aria-current", "true");
-    else row.removeAttribute("aria-current");
+  point(body.rows, [...body.rows].find((row) => Number(row.dataset.site) === i));
   get("hint").hidden = true;
   get("details").hidden = false;
   get("name").textContent = sites.id[i];
@@ -472,14 +510,24 @@ const choose = (i, { move = true } = {}) => {
     return link;
   }));
   showMarks();
-  if (move) {
-    const [left, top, right, bottom] = outlines[i].box;
-    const wide = (Math.max(right - left, bottom - top) || 1e-6) * 4;
-    view.x = (left + right) / 2;
-    view.y = (top + bottom) / 2;
-    view.scale = Math.max(view.scale, Math.min(size.width, size.height) / wide / 4);
-    limit();
-  }
+  if (move) centre(outlines[i].box);
+  redraw();
+};
+// An earlier site that was not found again has nothing to review.
+const losingRows = [...(get("missing")?.tBodies[0].rows ?? [])];
+const recall = (i, { move = true } = {}) => {
+  const { name, change, area_ha, latitude, longitude, box } = losses[i];
+  chosen = -1;
+  lost = i;
+  point(body.rows, null);
+  point(losingRows, losingRows[i]);
+  get("details").hidden = true;
+  get("hint").hidden = false;
+  get("hint").textContent =
+    `${name}: an earlier site of ${area_ha.toFixed(1)} ha at ${latitude.toFixed(5)}, ${longitude.toFixed(5)} ` +
+    `that was not found again (${change}).`;
+  showMarks();
+  if (move) centre(box);
   redraw();
 };
 const step = (by) => {
@@ -563,6 +611,16 @@ body.addEventListener("click", (event) => {
   if (!row) return;
   choose(Number(row.dataset.site));
   document.querySelector(".stage").scrollIntoView({ block: "nearest" });
+});
+losingRows.forEach((row, i) => {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = row.cells[0].textContent;
+  row.cells[0].replaceChildren(button);
+  row.addEventListener("click", () => {
+    recall(i);
+    document.querySelector(".stage").scrollIntoView({ block: "nearest" });
+  });
 });
 for (const head of table.querySelectorAll("th[data-sort]")) {
   const button = document.createElement("button");
