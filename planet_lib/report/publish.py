@@ -15,7 +15,7 @@ from planet_lib.files import read_json, write_json
 from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.report.contents import Page
 from planet_lib.report.pages import CANDIDATES_PICTURED, HOME, render_detection, render_index
-from planet_lib.scenes.folder import OUTCOMES, RESULTS
+from planet_lib.scenes.folder import OUTCOMES, RESULTS, SUMMARY
 
 
 def publish_index(
@@ -104,6 +104,8 @@ def publish_index(
 def publish_scenes(results: Path, published: Path) -> None:
     """Copy the tables and the map of all scenes, and the files of each that was searched.
 
+    Published files name those of the scenes without their folders, which tell about the machine.
+
     Parameters
     ----------
     results : Path
@@ -117,6 +119,9 @@ def publish_scenes(results: Path, published: Path) -> None:
             shutil.copyfile(path, published / path.name)
     for name in read_json(results / OUTCOMES)["finished"]:
         shutil.copytree(results / name, published / name)
+        summary = read_json(published / name / SUMMARY)
+        summary["plan"]["files"] = [Path(file).name for file in summary["plan"]["files"]]
+        write_json(published / name / SUMMARY, summary)
 
 
 def _picture_chips(run_dir: Path, names: Sequence[str]) -> dict[str, bytes]:

@@ -20,6 +20,8 @@ RESULTS = Path("scenes")
 RECORDS = Path("searched")
 """Folder in that of a run with the outcome of each job."""
 OUTCOMES = "outcomes.json"
+SUMMARY = "scene.json"
+"""What describes a finished scene, in its folder."""
 LONGEST_KEY = 60
 
 

@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from planet_lib.scenes.areas import pair_areas, read_areas
+from planet_lib.scenes.folder import SUMMARY
 from planet_lib.scenes.grid import WGS84
 from planet_lib.scenes.map_page import write_map
 from planet_lib.scenes.outputs import (
@@ -20,7 +21,6 @@ from planet_lib.scenes.outputs import (
     write_missing,
     write_sites,
 )
-from planet_lib.scenes.search import SUMMARY
 from planet_lib.scenes.sites import EQUAL_AREA, M2_PER_HA
 
 ALL_FORMATS = (".geojson", ".gpkg", ".kml", ".csv")

@@ -11,6 +11,8 @@ from planet_lib.scenes.folder import OUTCOMES, RESULTS, collect_outcomes
 from planet_lib.scenes.gather import merge_scenes
 from planet_lib.scenes.options import SearchOptions
 
+FILES = ("model", "boundaries", "compare")  # options that name files
+
 
 def search_scene(
     scene: Path, out: Path, record: Path, *, options: SearchOptions, stamps: list
@@ -38,7 +40,7 @@ def merge_searches(
     ----------
     run_dir : Path
         Gets the tables and the map in ``scenes/``, and there ``outcomes.json``: the ``finished``
-        scenes, and of the ``failed`` ones why.
+        scenes, and of the ``failed`` ones why, without the folders of the machine.
     searches : mapping
         As from `planet_lib.scenes.folder.plan_searches`.
     boundaries : Path or None
@@ -55,7 +57,20 @@ def merge_searches(
     for error in failures.values():
         print(f"not searched: {error}")
     merge_scenes(run_dir / RESULTS, finished, boundaries=boundaries)
-    write_json(run_dir / RESULTS / OUTCOMES, {"finished": finished, "failed": failures})
+    reasons = {
+        name: _leave_out_folders(failures[name], search)
+        for search in searches.values()
+        if (name := Path(search["scene"]).stem) in failures
+    }
+    write_json(run_dir / RESULTS / OUTCOMES, {"finished": finished, "failed": reasons})
+
+
+def _leave_out_folders(error: str, search: Mapping[str, Any]) -> str:
+    """Leave out of an error the folders of the files that a search names: it is published."""
+    named = [search["scene"], *(search.get("options", {}).get(key) for key in FILES)]
+    for path in filter(None, named):
+        error = error.replace(f"{Path(path).parent}/", "")
+    return error
 
 
 def _try_search(scene: Path, out: Path, options: SearchOptions) -> str | None:

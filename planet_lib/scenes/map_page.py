@@ -26,6 +26,7 @@ from rasterio.warp import calculate_default_transform, reproject
 
 from planet_lib.files import read_json, replace_file
 from planet_lib.report.exhibits import embed_file
+from planet_lib.scenes.folder import SUMMARY
 from planet_lib.scenes.merge import CLASS_NAMES
 from planet_lib.scenes.outputs import CLASS_COLOURS, CLASSES, PROBABILITY
 from planet_lib.scenes.tiles import ASSESSED
@@ -94,7 +95,7 @@ def write_map(
     Path
         The page.
     """
-    summaries = [read_json(folder / "scene.json") for folder in folders]
+    summaries = [read_json(folder / SUMMARY) for folder in folders]
     size = min(PICTURE_PX, int(np.sqrt(ALL_PIXELS / max(len(folders), 1))))
     pictures = {
         summary["scene"]: draw_scene(folder, summary, size)

@@ -15,7 +15,7 @@ from rasterio.transform import Affine
 
 from planet_lib.errors import StageError
 from planet_lib.files import read_json
-from planet_lib.scenes.folder import OUTCOMES, RESULTS
+from planet_lib.scenes.folder import OUTCOMES, RESULTS, SUMMARY
 from planet_lib.scenes.outputs import (
     CLASSES,
     MISSING,
@@ -76,7 +76,7 @@ def read_outcomes(run_dir: Path) -> tuple[dict[str, dict], dict[str, str]]:
         )
     outcomes = read_json(path)
     folders = {name: run_dir / RESULTS / name for name in outcomes["finished"]}
-    summaries = {name: read_json(folder / "scene.json") for name, folder in folders.items()}
+    summaries = {name: read_json(folder / SUMMARY) for name, folder in folders.items()}
     return summaries, outcomes["failed"]
 
 

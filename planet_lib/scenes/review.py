@@ -24,10 +24,10 @@ from planet_lib.data.mining_watch import GALLERY, GALLERY_CHIP_PX, GROUND_DISTAN
 from planet_lib.data.problems import Problem
 from planet_lib.errors import ConfigError, DataError, shorten
 from planet_lib.files import read_json, replace_file, write_json
+from planet_lib.scenes.folder import SUMMARY
 from planet_lib.scenes.grid import CELLS, WGS84, lay_grid
 from planet_lib.scenes.outputs import PROBABILITY, SITES, read_sites
 from planet_lib.scenes.read import Scene
-from planet_lib.scenes.search import SUMMARY
 from planet_lib.scenes.source import describe_source
 from planet_lib.scenes.stac import FIRST_SATELLITE
 from planet_lib.scenes.tiles import fill_holes
@@ -177,7 +177,7 @@ def _write_scene(
             old.unlink()
     if marks.empty:
         return
-    scene = _open_scene(summary)
+    scene = _open_scene(folder, summary)
     sites = read_sites(folder / SITES)
     first = summary["date"] or FIRST_SATELLITE[:10]
     last = summary["date"] or date.today().isoformat()
@@ -206,8 +206,13 @@ def _write_scene(
             applied.look_alikes += len(chips)
 
 
-def _open_scene(summary: dict) -> Scene:
+def _open_scene(folder: Path, summary: dict) -> Scene:
     plan, model = summary["plan"], summary["model"]
+    if not all(Path(file).is_absolute() for file in plan["files"]):
+        raise DataError(
+            f"{folder}: published results do not say where the scene's files are; name the folder "
+            "of the search, runs/NAME/scenes, with --results"
+        )
     source = describe_source(",".join(plan["files"]), bands=plan["bands"])
     if source.stamp != plan["stamp"]:
         raise DataError(f"{source.paths[0]}: has changed since it was searched; search it again")

@@ -15,6 +15,7 @@ from planet_lib.files import read_json, write_json
 from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.scenes.areas import compare_sites, name_areas
 from planet_lib.scenes.detector import Detector
+from planet_lib.scenes.folder import SUMMARY
 from planet_lib.scenes.grid import CELLS, lay_grid
 from planet_lib.scenes.merge import ProbabilityMap, merge_tiles
 from planet_lib.scenes.outputs import (
@@ -32,7 +33,6 @@ from planet_lib.scenes.sites import find_sites, locate_sites
 from planet_lib.scenes.source import Source
 from planet_lib.scenes.stac import write_item
 
-SUMMARY = "scene.json"
 PLAN = "plan.json"
 FITTING = 1.5  # times a detector's ground distance
 

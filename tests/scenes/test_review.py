@@ -149,6 +149,9 @@ def test_changed_scene_and_other_chips_are_refused(results, sites, tmp_path):
     large = change_summary(results, tmp_path / "b", lambda s: s["model"].update(chip_px=256))
     with pytest.raises(ConfigError, match="256 px of 10 m; the gallery holds 48 px of 10 m"):
         apply_reviews([review], tmp_path / "gallery", results=large)
+    published = change_summary(results, tmp_path / "c", lambda s: s["plan"].update(files=["s.tif"]))
+    with pytest.raises(DataError, match="published results do not say where"):
+        apply_reviews([review], tmp_path / "gallery", results=published)
     assert not (tmp_path / "gallery").exists()
 
 

@@ -118,6 +118,22 @@ def test_scenes_that_all_fail_are_an_error(tmp_path):
         merge_searches(tmp_path, searches=searches, boundaries=None)
 
 
+def test_published_files_do_not_name_folders_of_the_machine(run, tmp_path):
+    publish_scenes(run / "scenes", tmp_path / "scenes")
+    files = [path for path in (tmp_path / "scenes").rglob("*") if path.is_file()]
+    assert {".gpkg", ".kml", ".csv", ".html", ".json", ".tif"} <= {path.suffix for path in files}
+    for path in files:
+        assert str(run.parents[1]).encode() not in path.read_bytes(), path
+        assert str(ROOT).encode() not in path.read_bytes(), path
+    plan = read_json(tmp_path / "scenes" / NAME / "scene.json")["plan"]
+    assert plan["files"] == [f"{NAME}.tif"]
+    outcomes = (run / "scenes" / "outcomes.json").read_text()  # read by the page
+    assert "bad.tif: cannot be read" in outcomes
+    assert str(run.parents[1]) not in outcomes
+    (original,) = read_json(run / "scenes" / NAME / "scene.json")["plan"]["files"]
+    assert Path(original).is_file()
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("chromium")
 def test_page_shows_the_search_and_links_to_its_files(run, tmp_path):
