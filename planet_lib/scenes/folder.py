@@ -3,16 +3,17 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from planet_lib.errors import ConfigError, DataError
+from planet_lib.errors import ConfigError, DataError, PlanetError
 from planet_lib.files import read_json
 from planet_lib.networks.card import CARD
 from planet_lib.networks.locate import MODEL, check_network, name_network
 from planet_lib.scenes.options import SearchOptions
+from planet_lib.scenes.source import describe_source, read_stamp
 
 ENDINGS = (".tif", ".tiff", ".jp2", ".img", ".vrt")
 RESULTS = Path("scenes")
@@ -85,7 +86,7 @@ def plan_searches(folder: Path, options: SearchOptions) -> dict[str, dict[str, A
             "out": str(RESULTS),
             "record": str(RECORDS / f"{key}.json"),
             "options": json.loads(json.dumps(asdict(options), default=str)),
-            "stamps": [_stamp(file) for file in (path, *shared)],
+            "stamp": _stamp(path, shared, bands=options.bands),
         }
         for name, path in scenes.items()
         for key in [_make_key(name)]
@@ -124,6 +125,12 @@ def _make_key(name: str) -> str:
     return f"{key}-{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
-def _stamp(path: Path) -> list[int]:
-    stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns]
+def _stamp(scene: Path, shared: Sequence[Path], *, bands: Sequence[int] | None) -> str:
+    """Stamp all files that a search reads; short, since a virtual file may refer to thousands."""
+    try:
+        source = describe_source(str(scene), bands=bands)
+    except PlanetError:  # the search says why
+        stamps = [read_stamp([scene, *shared])]
+    else:
+        stamps = [source.stamp, source.describe_values(), read_stamp(shared)]
+    return hashlib.sha256(json.dumps(stamps).encode()).hexdigest()[:16]

@@ -15,7 +15,7 @@ FILES = ("model", "boundaries", "compare")  # options that name files
 
 
 def search_scene(
-    scene: Path, out: Path, record: Path, *, options: SearchOptions, stamps: list
+    scene: Path, out: Path, record: Path, *, options: SearchOptions, stamp: str
 ) -> None:
     """Search one scene and record how that ended.
 
@@ -25,8 +25,8 @@ def search_scene(
     record : Path
         JSON with the ``scene``'s name and the ``error``, or null.
     options : SearchOptions
-    stamps : list
-        Times and sizes of the files; another one is another job.
+    stamp : str
+        Of the files; another one is another job.
     """
     write_json(record, {"scene": scene.stem, "error": _try_search(scene, out, options)})
 

@@ -170,6 +170,6 @@ class Reader:
             valid[chosen] = (alpha > 0) & np.isfinite(values).all(axis=0)
             for channel, plane in enumerate(values):
                 levels[chosen, :, channel] = self.scene.scaling.apply(plane) * valid[chosen]
-        if read_stamp(self.scene.source.paths) != self.scene.source.stamp:
+        if read_stamp(self.scene.source.files) != self.scene.source.stamp:
             raise DataError("changed while it was read; run again")
         return levels, valid

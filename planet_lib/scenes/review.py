@@ -214,7 +214,8 @@ def _open_scene(folder: Path, summary: dict) -> Scene:
             "of the search, runs/NAME/scenes, with --results"
         )
     source = describe_source(",".join(plan["files"]), bands=plan["bands"])
-    if source.stamp != plan["stamp"]:
+    values = source.describe_values()
+    if (source.stamp, values) != (plan["stamp"], plan.get("values", values)):
         raise DataError(f"{source.paths[0]}: has changed since it was searched; search it again")
     grid, native = lay_grid(
         source.placement,

@@ -66,6 +66,7 @@ class Search:
         self.plan = {
             "files": [str(path.resolve()) for path in source.paths],
             "stamp": source.stamp,
+            "values": source.describe_values(),
             "bands": list(source.bands),
             "scaling": scaling,
             "stride_px": self.stride_px,

@@ -25,6 +25,7 @@ from planet_lib.scenes.bands import COLOURS, find_colours, find_date
 from planet_lib.scenes.grid import Placement
 
 OVERVIEW_PX = 1024
+BY_VIEWERS = (".aux.xml", ".ovr")  # written beside a file when somebody only looks at it
 _opening = threading.Lock()  # warning filters are global
 
 
@@ -49,8 +50,10 @@ class Source:
         From stored to physical values.
     date : str or None
         ``YYYY-MM-DD``.
+    files : tuple of Path
+        All that the pixels come from: also world files, and what a virtual file refers to.
     stamp : list
-        Sizes and times of the files, to see whether they change.
+        Sizes and times of `files`, to see whether they change.
     """
 
     paths: tuple[Path, ...]
@@ -63,12 +66,27 @@ class Source:
     scale: float
     offset: float
     date: str | None
+    files: tuple[Path, ...] = field(compare=False)
     stamp: list = field(compare=False)
 
     @property
     def name(self) -> str:
         """The name of the scene: that of its first file."""
         return self.paths[0].stem
+
+    def describe_values(self) -> dict:
+        """Describe what places and values the pixels stand for, as JSON holds it.
+
+        This can change where the file does not: in a side file of GDAL, which viewers write too.
+        """
+        return {
+            "crs": self.placement.crs.to_wkt(),
+            "transform": list(self.placement.transform)[:6],
+            "nodata": str(self.nodata),  # NaN differs from itself
+            "masked": self.masked,
+            "scale": self.scale,
+            "offset": self.offset,
+        }
 
 
 def describe_source(text: str, *, bands: Sequence[int] | None = None) -> Source:
@@ -104,9 +122,9 @@ def describe_source(text: str, *, bands: Sequence[int] | None = None) -> Source:
     if len(parts) == 1:
         return first
     numbers = tuple(part.bands[0] for part in parts)
-    stamp = [line for part in parts for line in part.stamp]
-    return Source(**vars(first) | {"paths": paths, "bands": numbers, "stamp": stamp,
-                                   "bands_by": "order of the files"})  # fmt: skip
+    files = tuple(file for part in parts for file in part.files)
+    joined = {"paths": paths, "bands": numbers, "bands_by": "order of the files", "files": files}
+    return Source(**vars(first) | joined | {"stamp": read_stamp(files)})
 
 
 def read_stamp(paths: Sequence[Path]) -> list:
@@ -143,6 +161,7 @@ def _describe_file(path: Path, bands: Sequence[int] | None, files: int) -> Sourc
             raise DataError(f"bands {bands} are not three of 1 to {dataset.count}")
         flags = dataset.mask_flag_enums[numbers[0] - 1]
         masked = MaskFlags.per_dataset in flags
+        files = _list_files(path, dataset)
         dtype = dataset.dtypes[numbers[0] - 1]
         return Source(
             paths=(path,),
@@ -155,8 +174,28 @@ def _describe_file(path: Path, bands: Sequence[int] | None, files: int) -> Sourc
             scale=dataset.scales[numbers[0] - 1],
             offset=dataset.offsets[numbers[0] - 1],
             date=find_date(path, dataset.tags()),
-            stamp=read_stamp([path]),
+            files=files,
+            stamp=read_stamp(files),
         )
+
+
+def _list_files(path: Path, dataset: rasterio.DatasetReader) -> tuple[Path, ...]:
+    """List the files that pixels come from, those of virtual files within virtual ones too."""
+    files, virtual = {path}, {path}
+    waiting = [Path(name) for name in dataset.files]
+    while waiting:
+        file = waiting.pop()
+        if file.name.endswith(BY_VIEWERS) or not file.is_file():
+            continue
+        files.add(file)
+        if file.suffix.lower() == ".vrt" and file not in virtual:
+            virtual.add(file)
+            try:
+                with _open_file(file) as inner:
+                    waiting += map(Path, inner.files)
+            except RasterioError:
+                continue  # reading fails too, and says why
+    return (path, *sorted(files - {path}))
 
 
 def _find_placement(dataset: rasterio.DatasetReader) -> Placement:

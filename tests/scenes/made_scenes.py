@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import rasterio
@@ -63,6 +64,30 @@ def write_geotiff(path: Path, values: np.ndarray, *, north: float = ORIGIN[1]) -
                "dtype": values.dtype, "crs": UTM, "transform": transform, "nodata": 0}  # fmt: skip
     with rasterio.open(path, "w", **profile) as file:
         file.write(np.moveaxis(values, -1, 0))
+    return path
+
+
+def write_mosaic(path: Path, files: Sequence[Path]) -> Path:
+    """Write a virtual file (VRT) of scenes of one size, side by side."""
+    with rasterio.open(files[0]) as first:
+        height, width, count = *first.shape, first.count
+        numbers = first.transform.to_gdal()
+    root = ElementTree.Element(
+        "VRTDataset", rasterXSize=str(width * len(files)), rasterYSize=str(height)
+    )
+    ElementTree.SubElement(root, "SRS").text = UTM.to_wkt()
+    ElementTree.SubElement(root, "GeoTransform").text = ", ".join(map(repr, numbers))
+    for band in range(1, count + 1):
+        layer = ElementTree.SubElement(root, "VRTRasterBand", dataType="Byte", band=str(band))
+        ElementTree.SubElement(layer, "ColorInterp").text = ("Red", "Green", "Blue")[band - 1]
+        for number, file in enumerate(files):
+            part = ElementTree.SubElement(layer, "SimpleSource")
+            ElementTree.SubElement(part, "SourceFilename", relativeToVRT="0").text = str(file)
+            ElementTree.SubElement(part, "SourceBand").text = str(band)
+            size = {"xSize": str(width), "ySize": str(height), "yOff": "0"}
+            ElementTree.SubElement(part, "SrcRect", xOff="0", **size)
+            ElementTree.SubElement(part, "DstRect", xOff=str(number * width), **size)
+    ElementTree.ElementTree(root).write(path)
     return path
 
 

@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
-from made_scenes import CHIP_PX, GROUND_DISTANCE_M, MINE_PX, ORIGIN, UTM, paint_scene, write_network
+from made_scenes import (
+    CHIP_PX,
+    GROUND_DISTANCE_M,
+    MINE_PX,
+    ORIGIN,
+    UTM,
+    paint_scene,
+    write_mosaic,
+    write_network,
+)
 from rasterio.transform import from_origin
 from shapely.geometry import Point, box
 
@@ -280,6 +289,68 @@ def test_changed_file_is_noticed(scene, network, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="changed while it was read"):
         find(scene, tmp_path / "out", network)
     assert not (tmp_path / "out" / scene.stem).exists()
+
+
+@pytest.fixture
+def mosaic(write_scene, tmp_path):
+    """Give a virtual file of two scenes of forest."""
+    parts = [write_scene(paint_scene(128, 128), f"{name}.tif") for name in ("west", "east")]
+    return write_mosaic(tmp_path / "mosaic.vrt", parts)
+
+
+def test_change_behind_a_virtual_file_searches_again(mosaic, network, tmp_path, write_scene):
+    outer = write_mosaic(tmp_path / "outer.vrt", [mosaic])
+    assert len(find(outer, tmp_path / "out", network)) == 0
+    write_scene(paint_scene(128, 128, [(64, 64)]), "east.tif")
+    (site,) = find(outer, tmp_path / "out", network).to_crs(UTM).centroid
+    assert site.distance(place(64, 128 + 64)) < 150
+
+
+def test_change_behind_a_virtual_file_is_noticed_while_it_is_read(
+    mosaic, network, tmp_path, monkeypatch
+):
+    def change(self, chips, *, whole=Detector.predict):
+        (tmp_path / "east.tif").touch()
+        return whole(self, chips)
+
+    monkeypatch.setattr(planet_lib.scenes.grid, "BAND_PIXELS", 30_000)
+    monkeypatch.setattr(Detector, "predict", change)
+    with pytest.raises(DataError, match="changed while it was read"):
+        find(mosaic, tmp_path / "out", network)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_world_file_that_moves_a_scene_searches_again(network, tmp_path):
+    scene = tmp_path / "scene.tif"
+    profile = {"driver": "GTiff", "height": 128, "width": 128, "count": 3, "dtype": "uint8"}
+    with rasterio.open(scene, "w", crs=UTM, **profile) as file:
+        file.write(np.moveaxis(paint_scene(128, 128, [(64, 64)]), -1, 0))
+    for east in (0, 500):
+        lines = (10, 0, 0, -10, ORIGIN[0] + east + 5, ORIGIN[1] - 5)
+        scene.with_suffix(".tfw").write_text("\n".join(map(str, lines)))
+        (site,) = find(scene, tmp_path / "out", network).to_crs(UTM).centroid
+        assert site.distance(place(64, 64 + east / 10)) < 150
+
+
+@pytest.mark.parametrize(
+    ("side_file", "again"),
+    [
+        ('<PAMRasterBand band="1"><Metadata><MDI key="STATISTICS_MEAN">4</MDI></Metadata>'
+         "</PAMRasterBand>", False),
+        ("<GeoTransform>700500,10,0,9000000,0,-10</GeoTransform>", True),
+    ],
+)  # fmt: skip
+def test_side_file_of_a_viewer_searches_again_only_if_it_changes_what_is_read(
+    write_scene, network, tmp_path, side_file, again
+):
+    scene = write_scene(paint_scene(100, 100))
+    find(scene, tmp_path / "out", network)
+    summary = tmp_path / "out" / "scene" / "scene.json"
+    first = summary.stat().st_mtime_ns
+    scene.with_name("scene.tif.aux.xml").write_text(f"<PAMDataset>{side_file}</PAMDataset>")
+    scene.with_name("scene.tif.ovr").touch()
+    find(scene, tmp_path / "out", network)
+    assert (summary.stat().st_mtime_ns != first) == again
 
 
 def test_sites_are_named_after_the_areas_they_touch(scene, network, tmp_path):

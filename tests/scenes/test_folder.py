@@ -6,7 +6,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import pytest
-from made_scenes import paint_scene
+from made_scenes import paint_scene, write_mosaic
 
 import planet_lib.report.scenes
 from planet_lib.cli import main
@@ -87,6 +87,15 @@ def test_network_that_was_trained_again_searches_again(folder, write, network, t
     path = tmp_path / "network" / file
     path.write_bytes(path.read_bytes() + b" ")
     assert plan_searches(folder, options) != before
+
+
+def test_change_behind_a_virtual_file_searches_again(folder, write, tmp_path):
+    part = shutil.move(write("part.tif"), tmp_path / "part.tif")
+    write_mosaic(folder / "mosaic.vrt", [part])
+    before = plan_searches(folder, SearchOptions())
+    assert plan_searches(folder, SearchOptions()) == before
+    part.touch()
+    assert plan_searches(folder, SearchOptions()) != before
 
 
 def test_missing_boundaries_are_noticed_before_any_search(folder, write, tmp_path):
