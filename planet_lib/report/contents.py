@@ -112,6 +112,29 @@ def list_pages(
     return pages
 
 
+def list_stages(
+    profile: Mapping[str, Any], pages: Sequence[Page], *, synthetic: bool, scenes: bool
+) -> list[str]:
+    """List the stages whose time is measured: those without a page, then those of the pages.
+
+    Parameters
+    ----------
+    profile : mapping
+        The content of a `planet_lib.config.Profile`.
+    pages : sequence of Page
+        As from `list_pages`.
+    synthetic, scenes : bool
+        Whether chips are made, and whether scenes are searched.
+    """
+    return [
+        *(["synthesize_chips"] if synthetic else []),
+        *("store_chips", "describe_chips", "remove_haze"),
+        *(["cross_validate"] if profile["cross_validation"] else []),
+        *(["merge_scenes"] if scenes else []),
+        *(page.name for page in pages),
+    ]
+
+
 def name_run(run: str) -> str:
     """Write a run's name for the reader.
 

@@ -13,7 +13,7 @@ import pandas as pd
 from planet_lib.data.store import load_catalogue, open_store
 from planet_lib.files import read_json, write_json
 from planet_lib.provenance import identify_commit, list_versions
-from planet_lib.report.contents import Page
+from planet_lib.report.contents import Page, list_stages
 from planet_lib.report.pages import CANDIDATES_PICTURED, HOME, render_detection, render_index
 from planet_lib.scenes.folder import OUTCOMES, RESULTS, SUMMARY
 
@@ -60,11 +60,12 @@ def publish_index(
         read_json(run_dir / "results" / f"{stage}.json")
         for stage in ("explore", "dehaze", "evaluate")
     )
+    stages = list_stages(profile, site, synthetic=synthetic, scenes=scenes)
     results = {
         "data": {"name": report, "synthetic": synthetic} | explored,
         "haze": dehazed,
         **evaluated,
-        "provenance": _describe_provenance(run_dir, profile),
+        "provenance": _describe_provenance(profile, time_stages(run_dir, stages)),
     }
     shutil.rmtree(report_dir / RESULTS, ignore_errors=True)
     if scenes:
@@ -124,6 +125,16 @@ def publish_scenes(results: Path, published: Path) -> None:
         write_json(published / name / SUMMARY, summary)
 
 
+def time_stages(run_dir: Path, stages: Sequence[str]) -> dict[str, float]:
+    """Return the seconds of stages; the run may also hold those of an earlier report's stages."""
+    files = {stage: run_dir / "seconds" / f"{stage}.tsv" for stage in stages}
+    return {
+        stage: float(pd.read_csv(path, sep="\t")["s"].iloc[0])
+        for stage, path in files.items()
+        if path.exists()
+    }
+
+
 def _picture_chips(run_dir: Path, names: Sequence[str]) -> dict[str, bytes]:
     chips = open_store(run_dir, "raw")
     rows = pd.Index(load_catalogue(run_dir)["chip"]).get_indexer(names)
@@ -134,11 +145,7 @@ def _picture_chips(run_dir: Path, names: Sequence[str]) -> dict[str, bytes]:
     return pictures
 
 
-def _describe_provenance(run_dir: Path, profile: Mapping[str, Any]) -> dict:
-    stages = {
-        path.stem: float(pd.read_csv(path, sep="\t")["s"].iloc[0])
-        for path in sorted((run_dir / "seconds").glob("*.tsv"))
-    }
+def _describe_provenance(profile: Mapping[str, Any], stages: dict[str, float]) -> dict:
     return {
         "commit": identify_commit(),
         "seed": profile["seed"],

@@ -431,6 +431,9 @@ def test_results_keep_their_contract(finished):
             assert {"precision", "recall", "f2", "support", "threshold"} <= set(label)
     assert {"commit", "versions", "seed", "config", "host"} <= set(provenance)
     assert provenance["seed"] == provenance["config"]["seed"]
+    assert set(provenance["stages"]) == {
+        path.stem for path in (finished.run / "seconds").glob("*.tsv")
+    }
 
 
 @pytest.mark.slow

@@ -1,10 +1,21 @@
 """Contents of a report: its runs and pages follow the profile."""
 
+import re
+
 import pytest
 
 from planet_lib.config import CONFIG_FOLDER, load_profile
 from planet_lib.data.labels import LABELS, MINE
-from planet_lib.report.contents import HOME, is_detection, list_pages, list_runs, list_trainings
+from planet_lib.report.contents import (
+    HOME,
+    is_detection,
+    list_pages,
+    list_runs,
+    list_stages,
+    list_trainings,
+)
+from planet_lib.report.graph import ROOT
+from planet_lib.report.publish import time_stages
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml")))
@@ -32,6 +43,25 @@ def test_detector_has_pages_of_its_own():
     names = [page.name for page in list_pages(profile, detection=True)]
     trainings = [f"03_train-{run}" for run in list_trainings(profile)]
     assert names == ["01_places", "02_dehaze", *trainings, "04_detection"]
+
+
+def test_stages_are_those_of_the_graph_that_measures_them():
+    measured = re.findall(r"seconds/([^\"]+)\.tsv", (ROOT / "Snakefile").read_text())
+    without_page = {name for name in measured if re.match("[a-z]", name)}
+    profile = load_profile("mining").model_dump() | {"cross_validation": {"network": "cnn"}}
+    assert set(list_stages(profile, [], synthetic=True, scenes=True)) == without_page
+
+
+def test_times_of_stages_of_an_earlier_report_are_left_out(tmp_path):
+    (tmp_path / "seconds").mkdir()
+    for stage in ("store_chips", "02_dehaze", "merge_scenes", "06_scenes", "03_train-cnn-raw"):
+        (tmp_path / "seconds" / f"{stage}.tsv").write_text("s\th:m:s\n1.5\t0:00:01\n")
+    profile = load_profile("smoke").model_dump() | {"networks": {"densenet": {}}}
+    for scenes, added in ((True, {"merge_scenes", "06_scenes"}), (False, set())):
+        pages = list_pages(profile, scenes=scenes)
+        stages = list_stages(profile, pages, synthetic=False, scenes=scenes)
+        times = time_stages(tmp_path, stages)
+        assert times == dict.fromkeys({"store_chips", "02_dehaze"} | added, 1.5)
 
 
 @pytest.mark.parametrize("detection", [False, True])
