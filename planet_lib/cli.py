@@ -307,7 +307,7 @@ def _add_search_options(parser: argparse._ActionsContainer) -> None:
         help="tci (8-bit levels, default of 8-bit files), reflectance, percentile, or LOW,HIGH",
     )
     parser.add_argument(
-        "--stride", type=int, help="distance of tiles in pixels (default: half a one)"
+        "--stride", type=int, help="distance of tiles in pixels (default: half a tile)"
     )
     parser.add_argument(
         "--threshold", type=float, help="probability of a site (default: the model's)"

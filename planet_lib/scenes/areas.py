@@ -9,6 +9,7 @@ import pandas as pd
 import shapely
 from pyogrio.errors import DataSourceError
 from rasterio.features import geometry_mask
+from rasterio.warp import transform_bounds
 from shapely import STRtree, box
 
 from planet_lib.errors import DataError, shorten
@@ -19,11 +20,15 @@ from planet_lib.scenes.tiles import ASSESSED
 
 NAME_COLUMNS = ("name", "nome", "nombre", "nom", "title", "terrai_nom", "id")
 EARLIER_COLUMNS = ("id", *NAME_COLUMNS)
+UNSEEN = r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"  # and turn writing around
+MARGIN_DEGREES = 0.01
 GROWN = 1.1  # times the earlier area
 SAME = 0.05  # share of the smaller area that two sites must have in common
 
 
-def read_areas(path: Path, *, name_columns: Sequence[str] = NAME_COLUMNS) -> gpd.GeoDataFrame:
+def read_areas(
+    path: Path, *, name_columns: Sequence[str] = NAME_COLUMNS, allow_none: bool = False
+) -> gpd.GeoDataFrame:
     """Read areas from any vector file.
 
     Parameters
@@ -31,6 +36,8 @@ def read_areas(path: Path, *, name_columns: Sequence[str] = NAME_COLUMNS) -> gpd
     path : Path
     name_columns : sequence of str
         In small letters; the first that holds anything gives the names.
+    allow_none : bool
+        Whether the file may hold no area, as that of a search that found nothing.
 
     Returns
     -------
@@ -40,7 +47,7 @@ def read_areas(path: Path, *, name_columns: Sequence[str] = NAME_COLUMNS) -> gpd
     Raises
     ------
     DataError
-        The file is missing or unreadable, or holds no areas.
+        The file is missing or unreadable, holds no areas, or areas that are not on Earth.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file")
@@ -48,18 +55,28 @@ def read_areas(path: Path, *, name_columns: Sequence[str] = NAME_COLUMNS) -> gpd
         areas = gpd.read_file(path, engine="pyogrio")
     except (DataSourceError, ValueError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as areas ({shorten(error)})") from None
+    if "geometry" in areas and areas.empty and allow_none:
+        return gpd.GeoDataFrame({"name": []}, geometry=[], crs=WGS84)
     if "geometry" not in areas or areas.geometry.isna().all():
         raise DataError(f"{path}: no areas in it")
     areas = areas[~(areas.geometry.isna() | areas.geometry.is_empty)].reset_index(drop=True)
     areas = areas.set_crs(WGS84) if areas.crs is None else areas.to_crs(WGS84)
-    if not areas.geom_type.isin(["Polygon", "MultiPolygon"]).all():
-        raise DataError(f"{path}: not all of it are polygons")
+    if others := set(areas.geom_type) - {"Polygon", "MultiPolygon"}:
+        raise DataError(f"{path}: areas are polygons, but it also has {', '.join(sorted(others))}")
+    reach = np.abs(areas.total_bounds)
+    if not (reach <= (360, 90, 360, 90)).all():
+        raise DataError(
+            f"{path}: coordinates up to {reach.max():g}, not degrees; the file must name its "
+            "coordinate reference system"
+        )
     lower = {column.lower(): column for column in areas.columns}
     named = (lower[name] for name in name_columns if name in lower)
     column = next((name for name in named if areas[name].notna().any()), None)
     names = pd.Series([f"area {i + 1}" for i in range(len(areas))], dtype=object)
     if column is not None:
-        names = areas[column].astype(str).where(areas[column].notna(), names)
+        written = areas[column].astype(str).str.replace(UNSEEN, " ", regex=True)
+        written = written.str.split().str.join(" ")
+        names = written.where(areas[column].notna() & written.ne(""), names)
     named = gpd.GeoDataFrame({"name": names}, geometry=areas.geometry.make_valid(), crs=WGS84)
     named = named[shapely.area(named.geometry.to_numpy()) > 0].reset_index(drop=True)
     if named.empty:
@@ -119,13 +136,30 @@ def compare_sites(
         for i, area in enumerate(now.area)
     ]
     missing = earlier[~earlier.index.isin(pairs.then)]
-    states = [_see(geometry, found) for geometry in missing.to_crs(found.grid.crs).geometry]
+    # What is far away has no place in the scene's reference system.
+    near = missing.geometry.intersection(_frame(found))
+    shares = near.to_crs(EQUAL_AREA).area / then[missing.index].area
+    missing, near, shares = missing[shares > 0], near[shares > 0], shares[shares > 0]
+    states = [
+        _see(geometry, found, share)
+        for geometry, share in zip(near.to_crs(found.grid.crs), shares, strict=True)
+    ]
     missing = missing.assign(change=states)
     return changes, missing[missing.change != "outside"].reset_index(drop=True)
 
 
-def _see(geometry, found: ProbabilityMap) -> str:
-    """Tell whether most of an earlier site was assessed this time, what is outside included."""
+def _frame(found: ProbabilityMap) -> shapely.Geometry:
+    """Frame a scene in WGS 84, with a margin."""
+    height, width = found.classes.shape
+    corners = (*(found.transform @ (0, height)), *(found.transform @ (width, 0)))
+    left, bottom, right, top = transform_bounds(found.grid.crs, WGS84, *corners)
+    if left > right:  # across the antimeridian
+        left, right = -180, 180
+    return box(left, bottom, right, top).buffer(MARGIN_DEGREES, join_style="mitre")
+
+
+def _see(geometry: shapely.Geometry, found: ProbabilityMap, share: float) -> str:
+    """Tell whether most of an earlier site was assessed, of which `geometry` is a share."""
     inverse = ~found.transform
     left, bottom, right, top = geometry.bounds
     (x0, y0), (x1, y1) = inverse @ (left, top), inverse @ (right, bottom)
@@ -141,5 +175,5 @@ def _see(geometry, found: ProbabilityMap) -> str:
     height, width = found.classes.shape
     scene = box(*(found.transform @ (0, height)), *(found.transform @ (width, 0)))
     seen = geometry.intersection(scene).area / geometry.area
-    assessed = (classes[inside] == ASSESSED).mean() * seen
+    assessed = (classes[inside] == ASSESSED).mean() * seen * share
     return "gone" if assessed > 0.5 else "not assessed"

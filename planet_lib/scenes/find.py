@@ -93,7 +93,9 @@ def search_scenes(
         if names.count(name) > 1:
             raise ConfigError(f"{name}: two scenes of this name; rename one, or search it apart")
     areas = read_areas(boundaries) if boundaries else None
-    earlier = read_areas(compare, name_columns=EARLIER_COLUMNS) if compare else None
+    earlier = None
+    if compare:
+        earlier = read_areas(compare, name_columns=EARLIER_COLUMNS, allow_none=True)
     detectors = {}
     for source in sources:
         folder = _choose(source, model)

@@ -10,7 +10,7 @@ from pathlib import Path
 import geopandas as gpd
 
 from planet_lib.data.labels import MINE
-from planet_lib.errors import DataError
+from planet_lib.errors import ConfigError, DataError
 from planet_lib.files import read_json, write_json
 from planet_lib.provenance import identify_commit, list_versions
 from planet_lib.scenes.areas import compare_sites, name_areas
@@ -56,10 +56,15 @@ class Search:
         self.source, self.detector = source, detector
         self.areas, self.earlier = areas, earlier
         self.threshold = threshold or detector.thresholds[MINE]
+        if isolated_threshold is not None and isolated_threshold < self.threshold:
+            raise ConfigError(
+                f"isolated threshold is {isolated_threshold:g}; allowed: at least the threshold, "
+                f"{self.threshold:g}"
+            )
         self.isolated_threshold = max(
             isolated_threshold or detector.isolated_threshold, self.threshold
         )
-        self.stride_px = stride or detector.chip_px // 2
+        self.stride_px = detector.chip_px // 2 if stride is None else stride
         self.done = out / source.name
         self.partial = out / f".{source.name}.partial"
         self.scaling = scaling

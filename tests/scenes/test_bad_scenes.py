@@ -2,12 +2,14 @@
 
 import json
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
 from made_scenes import paint_scene
 from rasterio.crs import CRS
 from rasterio.transform import Affine, from_origin
+from shapely.geometry import Polygon
 
 from planet_lib.cli import main
 from planet_lib.scenes.find import find_mines
@@ -73,7 +75,9 @@ def test_truncated_file(write_scene, refuse):
     ("options", "words"),
     [
         (("--stride", "5"), "stride is 5; allowed: 12, 24, 48"),
+        (("--stride", "0"), "stride is 0; allowed: 12, 24, 48"),
         (("--threshold", "1.5"), "threshold is 1.5"),
+        (("--isolated-threshold", "0.1"), "0.1; allowed: at least the threshold, 0.4"),
         (("--scaling", "bright"), "scaling is 'bright'; allowed: tci"),
         (("--scaling", "9,9"), "no extent"),
         (("--bands", "1,2,9"), "not three of 1 to 3"),
@@ -105,6 +109,22 @@ def test_boundaries_that_are_none(write_scene, refuse, tmp_path, content):
     (tmp_path / "areas.geojson").write_text(content)
     line = refuse(write_scene(paint_scene(60, 60)), "--boundaries", str(tmp_path / "areas.geojson"))
     assert "areas.geojson" in line
+
+
+@pytest.mark.parametrize(
+    ("corners", "words"),
+    [
+        ([(700_000, 9e6), (700_100, 9e6), (700_100, 9.1e6)], "coordinates up to 9.1e+06"),
+        ([(0, 0), (1, 95), (1, 0)], "coordinates up to 95, not degrees"),
+        ([(0, 0), (1, 1), (0, 0)], "no areas in it"),
+    ],
+)
+@pytest.mark.parametrize("option", ["--boundaries", "--compare"])
+def test_areas_that_are_not_on_earth(write_scene, refuse, tmp_path, corners, words, option):
+    areas = gpd.GeoSeries([Polygon(corners)])
+    (tmp_path / "areas.geojson").write_text(areas.to_json())
+    path = write_scene(paint_scene(60, 60))
+    assert words in refuse(path, option, str(tmp_path / "areas.geojson"))
 
 
 def test_two_scenes_of_one_name(write_scene, network, tmp_path, capsys):

@@ -23,6 +23,7 @@ from shapely.geometry import Point, box
 
 import planet_lib.scenes.scan
 from planet_lib.errors import DataError
+from planet_lib.scenes.areas import read_areas
 from planet_lib.scenes.detector import Detector
 from planet_lib.scenes.find import find_mines
 from planet_lib.scenes.tiles import ASSESSED, DOMAIN, measure_cells
@@ -398,6 +399,33 @@ def test_sites_are_compared_with_earlier_ones(scene, network, tmp_path, found):
     )
     find(scene, out, network)
     assert not (out / "missing.geojson").exists()
+
+
+def test_comparison_with_no_earlier_sites_makes_all_new(scene, network, tmp_path):
+    empty = '{"type": "FeatureCollection", "features": []}'
+    (tmp_path / "earlier.geojson").write_text(empty)
+    sites = find(scene, tmp_path / "out", network, compare=tmp_path / "earlier.geojson")
+    assert set(sites.change) == {"new"}
+    assert json.loads((tmp_path / "out" / "missing.geojson").read_text())["features"] == []
+
+
+def test_earlier_sites_far_away_are_left_out_and_huge_ones_not_assessed(
+    write_scene, network, tmp_path
+):
+    places = [box(124, 9, 125, 10), box(-180, -90, 180, -80), box(-180, -89, 180, 89)]
+    earlier = gpd.GeoDataFrame({"name": ["far", "pole", "world"]}, geometry=places, crs=4326)
+    earlier.to_file(tmp_path / "earlier.gpkg")
+    scene = write_scene(paint_scene(100, 100))
+    find(scene, tmp_path / "out", network, compare=tmp_path / "earlier.gpkg")
+    missing = gpd.read_file(tmp_path / "out" / "missing.geojson")
+    assert list(zip(missing.name, missing.change, strict=True)) == [("world", "not assessed")]
+
+
+def test_names_of_areas_are_one_line_without_signs_that_turn_writing(tmp_path):
+    names = ["\u202ea\x1bb\nc ", None, " \n ", "Área 1"]
+    areas = gpd.GeoDataFrame({"name": names}, geometry=[box(0, 0, 1, 1)] * 4, crs=4326)
+    areas.to_file(tmp_path / "areas.gpkg")
+    assert list(read_areas(tmp_path / "areas.gpkg").name) == ["a b c", "area 2", "area 3", "Área 1"]
 
 
 def test_other_labels_are_listed(write_scene, tmp_path):
