@@ -358,6 +358,15 @@ def test_scenes_of_a_folder_come_together_on_one_map(open_map, network, tmp_path
     page = open_map(tmp_path / "out" / "map.html")
     assert page.locator(".stack").count() == 2
     assert page.get_by_text("not found again").count() == 0
+    for number, name in enumerate(("north", "south")):
+        page.locator("#scenes").get_by_role("button", name=name).click()
+        left, top, right, bottom = page.evaluate(f"scenes[{number}].bounds")
+        x, y = page.evaluate("[view.x, view.y]")
+        assert (x, y) == pytest.approx(((left + right) / 2, (top + bottom) / 2))
+    with watch_map(page):
+        page.evaluate("view.scale /= 1000")
+    with watch_map(page):  # without the frames of what is too small to be seen
+        page.evaluate("scenes.forEach((scene) => { scene.bounds = [9, 9, 9, 9]; })")
     with watch_map(page):
         page.locator("#sites tbody tr").nth(1).click()
 

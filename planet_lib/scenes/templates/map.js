@@ -10,7 +10,7 @@ const PAGE = 50;
 const MARKS = ["right", "wrong", "unsure"];
 const SURE = "#d55e00", PROVISIONAL = "#e69f00", MISSING = "#0072b2";
 const MARK_COLOURS = { right: "#009e73", wrong: "#999999", unsure: "#56b4e9" };
-const OUTLINE_PX = 10, REACH_PX = 14;
+const OUTLINE_PX = 10, REACH_PX = 14, SPECK_PX = 24, NAMED_SPECKS = 20, LONGEST_NAME = 40;
 
 // Web Mercator, 0 to 1 over the world
 const worldX = (longitude) => longitude / 360 + 0.5;
@@ -131,8 +131,33 @@ const drawHatching = () => {
   pen.drawImage(hatching.canvas, 0, 0, size.width, size.height);
 };
 
+const shorten = (name) => (name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name);
+const label = (name, x, y) => {
+  const text = shorten(name);
+  pen.lineWidth = 3;
+  pen.strokeStyle = "#000c";
+  pen.strokeText(text, x, y);
+  pen.fillStyle = "#fff";
+  pen.fillText(text, x, y);
+};
+// Scenes that lie far apart are specks: a frame and a name show where they are.
+const drawSpecks = () => {
+  const specks = scenes.filter(({ bounds }) => isSeen(bounds) && (bounds[2] - bounds[0]) * view.scale < SPECK_PX);
+  for (const { name, bounds } of specks) {
+    const x = toX((bounds[0] + bounds[2]) / 2), y = toY((bounds[1] + bounds[3]) / 2);
+    for (const [width, colour] of [[3, "#000a"], [1, "#fff"]]) {
+      pen.lineWidth = width;
+      pen.strokeStyle = colour;
+      pen.strokeRect(x - SPECK_PX / 2, y - SPECK_PX / 2, SPECK_PX, SPECK_PX);
+    }
+    if (specks.length > NAMED_SPECKS) continue;
+    const { width } = pen.measureText(shorten(name));
+    const inside = x + SPECK_PX / 2 + 4 + width < size.width;
+    label(name, inside ? x + SPECK_PX / 2 + 4 : x - SPECK_PX / 2 - 4 - width, y + 4);
+  }
+};
+
 const drawBoundaries = () => {
-  pen.font = "600 12px system-ui, sans-serif";
   for (const area of boundaries) {
     if (!isSeen(area.box)) continue;
     const path = new Path2D();
@@ -145,12 +170,7 @@ const drawBoundaries = () => {
     }
     pen.setLineDash([]);
     if ((area.box[2] - area.box[0]) * view.scale < 80) continue;
-    const x = Math.max(toX(area.box[0]), 0) + 8, y = Math.max(toY(area.box[1]), 0) + 16;
-    pen.lineWidth = 3;
-    pen.strokeStyle = "#000c";
-    pen.strokeText(area.name, x, y);
-    pen.fillStyle = "#fff";
-    pen.fillText(area.name, x, y);
+    label(area.name, Math.max(toX(area.box[0]), 0) + 8, Math.max(toY(area.box[1]), 0) + 16);
   }
 };
 
@@ -161,7 +181,7 @@ const drawMissing = () => {
     if (Math.max(box[2] - box[0], box[3] - box[1]) * view.scale > OUTLINE_PX) trace(path, rings);
     else path.rect(toX((box[0] + box[2]) / 2) - 4, toY((box[1] + box[3]) / 2) - 4, 8, 8);
   }
-  for (const [width, colour, dash] of [[4, "#fffc", []], [2, MISSING, [3, 3]]]) {
+  for (const [width, colour, dash] of [[3, "#fffa", []], [1.5, MISSING, [4, 3]]]) {
     pen.lineWidth = width;
     pen.strokeStyle = colour;
     pen.setLineDash(dash);
@@ -239,7 +259,9 @@ const draw = () => {
   for (const layer of layers) lay(pen, layer.images[1], layer.bounds);
   pen.globalAlpha = 1;
   drawHatching();
+  pen.font = "600 12px system-ui, sans-serif";
   drawBoundaries();
+  drawSpecks();
   drawMissing();
   drawSites();
   drawChosen();
@@ -612,16 +634,20 @@ body.addEventListener("click", (event) => {
   choose(Number(row.dataset.site));
   document.querySelector(".stage").scrollIntoView({ block: "nearest" });
 });
-losingRows.forEach((row, i) => {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = row.cells[0].textContent;
-  row.cells[0].replaceChildren(button);
-  row.addEventListener("click", () => {
-    recall(i);
-    document.querySelector(".stage").scrollIntoView({ block: "nearest" });
+const listen = (rows, go) => {
+  rows.forEach((row, i) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = row.cells[0].textContent;
+    row.cells[0].replaceChildren(button);
+    row.addEventListener("click", () => {
+      go(i);
+      document.querySelector(".stage").scrollIntoView({ block: "nearest" });
+    });
   });
-});
+};
+listen(losingRows, (i) => recall(i));
+listen([...get("scenes").tBodies[0].rows], (i) => frame(scenes[i].bounds, 0.95));
 for (const head of table.querySelectorAll("th[data-sort]")) {
   const button = document.createElement("button");
   button.type = "button";
