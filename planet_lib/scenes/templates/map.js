@@ -298,7 +298,7 @@ const frame = ([left, top, right, bottom], margin) => {
 };
 const frameAll = () => {
   const boxes = scenes.map((scene) => scene.bounds);
-  frame([0, 1, 2, 3].map((side) => Math[side < 2 ? "min" : "max"](...boxes.map((box) => box[side]))), 0.95);
+  frame([0, 1, 2, 3].map((side) => Math[side < 2 ? "min" : "max"](...boxes.map((box) => box[side]))), scenes.length > 1 ? 0.85 : 0.95);
 };
 const fit = () => {
   const { clientWidth: width, clientHeight: height } = canvas;
