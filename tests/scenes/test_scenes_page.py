@@ -102,7 +102,7 @@ def test_findings_say_what_was_not_seen(run):
     assert "<i>" not in list_files(summaries, "scenes")
     assert "missing" not in list_files(summaries, "scenes")
     lost = read_lost(run)
-    assert "are gone: 1; " in conclude_lost(lost)
+    assert "are gone: 1." in conclude_lost(lost)
     assert "still be there: 1." in conclude_lost(lost.assign(change="not assessed"))
     assert conclude_lost(lost.head(0)) == "No earlier site within the scenes is missing."
 

@@ -85,10 +85,10 @@ def conclude_lost(lost: gpd.GeoDataFrame) -> str:
     if lost.empty:
         return "No earlier site within the scenes is missing."
     gone = int(lost.change.eq("gone").sum())
-    return (
-        f"Earlier sites within the scenes that are gone: {gone:,}; that could not be looked at, so "
-        f"that a mine may still be there: {len(lost) - gone:,}."
-    )
+    text = f"Earlier sites within the scenes that are gone: {gone:,}"
+    if hidden := len(lost) - gone:
+        text += f"; that could not be looked at, so that a mine may still be there: {hidden:,}"
+    return f"{text}."
 
 
 def list_files(summaries: Mapping[str, dict], folder: str, *, compared: bool = False) -> str:
