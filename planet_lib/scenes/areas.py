@@ -55,9 +55,11 @@ def read_areas(
         areas = gpd.read_file(path, engine="pyogrio")
     except (DataSourceError, ValueError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as areas ({shorten(error)})") from None
-    if "geometry" in areas and areas.empty and allow_none:
+    if "geometry" not in areas:
+        raise DataError(f"{path}: a table without outlines; give GeoJSON, GeoPackage or KML")
+    if areas.empty and allow_none:
         return gpd.GeoDataFrame({"name": []}, geometry=[], crs=WGS84)
-    if "geometry" not in areas or areas.geometry.isna().all():
+    if areas.geometry.isna().all():
         raise DataError(f"{path}: no areas in it")
     areas = areas[~(areas.geometry.isna() | areas.geometry.is_empty)].reset_index(drop=True)
     areas = areas.set_crs(WGS84) if areas.crs is None else areas.to_crs(WGS84)

@@ -262,7 +262,8 @@ class Search:
             if share and name != "assessed"
         )
         print(f"{self.source.name}: {shares['assessed']:.1%} assessed" + (missed and f"; {missed}"))
-        print(f"{self.source.name}: {len(table)} sites, {int(table.provisional.sum())} provisional")
+        sites = f"{len(table)} site{'' if len(table) == 1 else 's'}"
+        print(f"{self.source.name}: {sites}, {int(table.provisional.sum())} provisional")
 
 
 def _digest(areas: gpd.GeoDataFrame | None) -> str | None:

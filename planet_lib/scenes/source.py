@@ -111,6 +111,11 @@ def describe_source(text: str, *, bands: Sequence[int] | None = None) -> Source:
         )
     paths = tuple(Path(name) for name in names)
     for path in paths:
+        if path.is_dir():
+            raise DataError(
+                f"{path}: a folder; name its files, or search all of them with make scenes "
+                f"SCENES={path}"
+            )
         if not path.is_file():
             raise DataError(f"{path}: no such file")
     with name_file(paths[0]):

@@ -104,6 +104,16 @@ def test_network_without_mines(write_scene, network, tmp_path, capsys):
     assert "do not include artisinal_mine" in capsys.readouterr().err
 
 
+def test_folder_is_not_a_scene(refuse, tmp_path):
+    assert "a folder; name its files, or search all of them with make scenes" in refuse(tmp_path)
+
+
+def test_table_of_sites_has_no_outlines(write_scene, refuse, tmp_path):
+    (tmp_path / "sites.csv").write_text("id,latitude,longitude\na,1,2\n")
+    line = refuse(write_scene(paint_scene(60, 60)), "--compare", str(tmp_path / "sites.csv"))
+    assert "sites.csv: a table without outlines; give GeoJSON" in line
+
+
 @pytest.mark.parametrize("content", ["", "{", '{"type": "FeatureCollection", "features": []}'])
 def test_boundaries_that_are_none(write_scene, refuse, tmp_path, content):
     (tmp_path / "areas.geojson").write_text(content)

@@ -314,7 +314,7 @@ def test_change_behind_a_virtual_file_is_noticed_while_it_is_read(
         (tmp_path / "east.tif").touch()
         return whole(self, chips)
 
-    monkeypatch.setattr(planet_lib.scenes.grid, "BAND_PIXELS", 30_000)
+    monkeypatch.setattr(planet_lib.scenes.grid, "BAND_PIXELS", 1)  # the next band is read meanwhile
     monkeypatch.setattr(Detector, "predict", change)
     with pytest.raises(DataError, match="changed while it was read"):
         find(mosaic, tmp_path / "out", network)
