@@ -22,7 +22,7 @@ from planet_lib.networks.efficientnet import build_backbone, load_imagenet_weigh
 
 IMAGE_PX = 128
 FIRST_TRAINED_BLOCK = 3
-EPOCHS = 6
+EPOCHS = 16
 BATCH_SIZE = 32
 LEARNING_RATE = 3e-4
 WEIGHT_DECAY = 0.02

@@ -22,6 +22,7 @@ from planet_lib.provenance import list_versions
 from planet_lib.training.card import BRIGHTNESS_QUANTILES
 from planet_lib.training.detector import (
     EPOCHS,
+    IMAGE_PX,
     average_networks,
     build_detector,
     embed_frozen,
@@ -29,10 +30,9 @@ from planet_lib.training.detector import (
     fit_head,
 )
 
-MEMBERS = ((128, 1), (192, 2))  # side of the enlarged chips in pixels, seed
+SEEDS = (1, 2)  # of the networks whose mean is shipped
 FOLDS = 5
-MEASURED = (1, 3)  # folds by place that are trained to choose the threshold: an hour on one core
-MEASURED_PX = 128
+MEASURED = (1, 3)  # folds by place that are trained to choose the threshold
 CLEAR = 0.6  # share of clear observations from which a composite counts as clear
 SPECIFICITY = 0.98
 # In scenes, where tiles overlap and are merged: they leave 98 % and 99.7 % of the chips without a
@@ -45,7 +45,7 @@ CELLS = 4  # along a chip, in which the dark channel is measured
 def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
     """Train the networks of the detector, choose its thresholds, and write both to a folder.
 
-    Takes about two hours on one core. What is finished is kept in `work`: the same call goes on,
+    Takes two to three hours on one core. What is finished is kept in `work`: the same call goes on,
     and trains again where chips or code have changed.
 
     Parameters
@@ -67,9 +67,7 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
     catalogue, chips = load_gallery(gallery)
     mines = catalogue["tags"].eq(MINE).to_numpy()
     work.mkdir(parents=True, exist_ok=True)
-    members = [
-        _train(chips, mines, image_px, seed, work) for image_px, seed in MEMBERS
-    ]
+    members = [_train(chips, mines, seed, work) for seed in SEEDS]
     scores, tested = predict_folds(catalogue, chips, mines, work)
     threshold = find_threshold(mines[tested], scores, SPECIFICITY)
     network = average_networks(members)
@@ -97,7 +95,8 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
             "haze": None,
             "training": {
                 "model": "EfficientNet-Lite 0 of ImageNet, fine-tuned",
-                "members": [{"image_px": px, "seed": seed} for px, seed in MEMBERS],
+                "enlarged_to_px": IMAGE_PX,
+                "seeds": list(SEEDS),
                 "epochs": EPOCHS,
                 "chips": len(chips),
                 "mines": int(mines.sum()),
@@ -125,7 +124,9 @@ def predict_folds(
     scores, tested = [], []
     for fold, (train, test) in enumerate(splitter.split(mines, mines, catalogue["place"])):
         if fold in MEASURED:
-            network = _train(chips[train], mines[train], MEASURED_PX, fold, work)
+            network = average_networks(
+                [_train(chips[train], mines[train], seed, work) for seed in SEEDS]
+            )
             clear = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
             predicted = predict_chips(network, chips, image_px=GALLERY_CHIP_PX, rows=clear)
             scores.append(predicted[:, 0])
@@ -161,15 +162,13 @@ def compress_model(path: Path) -> None:
             packed.writestr(name, stored.read(name))
 
 
-def _train(
-    chips: np.ndarray, mines: np.ndarray, image_px: int, seed: int, work: Path
-) -> keras.Model:
-    digest = hashlib.sha256(f"{image_px} {seed}".encode())
-    digest.update(digest_dependencies(Path(inspect.getfile(build_detector))).encode())
+def _train(chips: np.ndarray, mines: np.ndarray, seed: int, work: Path) -> keras.Model:
+    digest = hashlib.sha256(str(seed).encode())
+    digest.update(digest_dependencies(Path(inspect.getfile(fit_head))).encode())
     digest.update(np.ascontiguousarray(chips))
     digest.update(np.ascontiguousarray(mines))
     file = work / f"{digest.hexdigest()[:12]}.weights.h5"
-    network = build_detector(image_px)
+    network = build_detector()
     if file.exists():
         network.load_weights(file)
         return network
