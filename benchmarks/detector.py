@@ -1,9 +1,9 @@
 """What each step of the mine detector adds, on chips of places and times that it has not seen.
 
-python benchmarks/detector.py path/to/mining_watch [--splits NAME ...] [--folds I ...]
+python benchmarks/detector.py path/to/mining_watch [--splits ...] [--folds ...] [--seeds ...]
 
 Trained weights and predictions are kept in the work folder, so that an interrupted call goes on. A
-fold takes about half an hour on one core.
+fold takes about half an hour on one core and for each seed.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from planet_lib.data.labels import MINE
 from planet_lib.data.mining_watch import load_gallery
 from planet_lib.networks.batches import VIEWS, view_chips
 from planet_lib.training.detector import build_detector, embed_frozen, fine_tune, fit_head
+from planet_lib.training.ship_detector import SEEDS
 
-SIDES = (128, 192)
 FOLDS = 5
 CLEAR = 0.6  # share of clear observations from which a composite counts as clear
 TREES = 500
@@ -45,35 +45,37 @@ def predict_views(network, chips: np.ndarray, views: int) -> np.ndarray:
     return np.mean(predicted, axis=0)
 
 
-def load_features(chips: np.ndarray, side: int, work: Path) -> np.ndarray:
-    """Embed the chips once a side."""
-    path = work / f"features-{side}.npy"
+def load_features(chips: np.ndarray, work: Path) -> np.ndarray:
+    """Embed the chips once."""
+    path = work / "features.npy"
     if not path.exists():
-        np.save(path, embed_frozen(build_detector(side), chips))
+        np.save(path, embed_frozen(build_detector(), chips))
     return np.load(path)
 
 
-def predict_steps(chips, mines, train, test, seed: int, work: Path, name: str) -> dict:
+def predict_steps(chips, mines, train, test, work: Path, name: str, seeds: list[int]) -> dict:
     """Predict the test chips with every step of the ladder."""
     colours = describe_colours(chips)
-    trees = ExtraTreesClassifier(TREES, min_samples_leaf=2, n_jobs=1, random_state=seed)
+    trees = ExtraTreesClassifier(TREES, min_samples_leaf=2, n_jobs=1, random_state=0)
     trees.fit(colours[train], mines[train])
     predictions = {"extra trees on colours": trees.predict_proba(colours[test])[:, 1]}
-    for side in SIDES:
-        network = build_detector(side)
-        guess = fit_head(network, load_features(chips, side, work)[:, train], mines[train])
-        if side == SIDES[0]:
-            predictions[f"frozen, {side} px, one view"] = predict_views(network, chips[test], 1)
-        predictions[f"frozen, {side} px"] = predict_views(network, chips[test], VIEWS)
-        weights = work / f"{name}-{side}.weights.h5"
+    network = build_detector()
+    guess = fit_head(network, load_features(chips, work)[:, train], mines[train])
+    probed = network.get_weights()
+    predictions["frozen, one view"] = predict_views(network, chips[test], 1)
+    predictions["frozen"] = predict_views(network, chips[test], VIEWS)
+    for seed in seeds:
+        weights = work / f"{name}-{seed}.weights.h5"
         if not weights.exists():
+            network.set_weights(probed)
             fine_tune(network, chips[train], mines[train], guess, seed=seed)
             network.save_weights(weights)
         network.load_weights(weights)
-        predictions[f"fine-tuned, {side} px"] = predict_views(network, chips[test], VIEWS)
-    predictions["mean of both fine-tuned"] = np.mean(
-        [predictions[f"fine-tuned, {side} px"] for side in SIDES], axis=0
-    )
+        predictions[f"fine-tuned, seed {seed}"] = predict_views(network, chips[test], VIEWS)
+    if len(seeds) > 1:
+        predictions["mean of the seeds"] = np.mean(
+            [predictions[f"fine-tuned, seed {seed}"] for seed in seeds], axis=0
+        )
     return predictions
 
 
@@ -105,6 +107,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/detector"))
     parser.add_argument("--splits", nargs="+", default=["place", "time", "random"])
     parser.add_argument("--folds", nargs="+", type=int, default=range(FOLDS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     options = parser.parse_args()
     catalogue, chips = load_gallery(options.gallery)
     mines = catalogue["tags"].eq(MINE).to_numpy()
@@ -116,9 +119,10 @@ def main() -> None:
                 continue
             test = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
             name = f"fold-{fold}" if split == "place" else f"{split}-{fold}"
-            file = options.work / f"{name}.npz"
+            seeds = options.seeds
+            file = options.work / f"{name}-{'-'.join(map(str, seeds))}.npz"
             if not file.exists():
-                steps = predict_steps(chips, mines, train, test, fold, options.work, name)
+                steps = predict_steps(chips, mines, train, test, options.work, name, seeds)
                 np.savez(file, **steps)
             with np.load(file) as steps:
                 for step, scores in steps.items():

@@ -21,7 +21,7 @@ import cv2
 import geopandas as gpd
 import numpy as np
 import rasterio
-from detector import CLEAR, SIDES, list_splits
+from detector import CLEAR, list_splits
 from rasterio.crs import CRS
 from rasterio.features import shapes
 from rasterio.transform import Affine, from_origin
@@ -37,6 +37,7 @@ from planet_lib.scenes.detector import choose_detector, read_ground_distance
 from planet_lib.scenes.find import find_mines
 from planet_lib.synthetic import SyntheticChip, synthesize_scene
 from planet_lib.training.detector import average_networks, build_detector
+from planet_lib.training.ship_detector import SEEDS
 
 GROUNDS = 6  # synthetic scenes along a side
 SYNTHETIC_M = 3.0
@@ -147,9 +148,9 @@ def lay_chips(chips: list[SyntheticChip], parts: list[np.ndarray]) -> np.ndarray
 def write_detector(work: Path, fold: int, folder: Path) -> str:
     """Write the detector of a fold with the shipped card, thresholds included."""
     networks = []
-    for side in SIDES:
-        network = build_detector(side)
-        network.load_weights(work / f"fold-{fold}-{side}.weights.h5")
+    for seed in SEEDS:
+        network = build_detector()
+        network.load_weights(work / f"fold-{fold}-{seed}.weights.h5")
         networks.append(network)
     save_model(average_networks(networks), folder)
     shutil.copy(Path(choose_detector("mining-watch", CELL_M)) / CARD, folder)
