@@ -84,6 +84,7 @@ def test_four_component_chip_reads_in_its_colours(tmp_path, encode_chip, paint_c
     np.testing.assert_allclose(chip.astype(int), paint_chip("a"), atol=2)
 
 
+@pytest.mark.slow
 def test_unpacking_and_storing_chips_needs_no_tensorflow_and_no_kaggle_client():
     code = (
         "import sys; sys.modules |= dict.fromkeys(['tensorflow', 'keras', 'kagglehub', 'requests'])"

@@ -34,6 +34,7 @@ def predicted(made):
     return predict_by_division(*made, MINE, seed=0)
 
 
+@pytest.mark.slow
 def test_random_splits_flatter_where_places_look_alike(made, predicted):
     _, encoded, _ = made
     truth = encoded[:, INDEX[MINE]] == 1
@@ -44,6 +45,7 @@ def test_random_splits_flatter_where_places_look_alike(made, predicted):
     assert right["by place"] < 0.8
 
 
+@pytest.mark.slow
 def test_every_chip_is_tested_but_by_time_only_the_late_ones(made, predicted):
     *_, catalogue = made
     assert np.isfinite(predicted["random"]).all()

@@ -45,6 +45,7 @@ def test_pretrained_network_recognises_the_weather_of_new_chips(chips, table):
     assert np.mean(right) > 0.85
 
 
+@pytest.mark.slow
 def test_labels_are_those_of_the_network_on_the_pictures_of_its_card(chips, table):
     name = table.index[0]
     chip = read_chip(chips / "train-jpg" / name)
@@ -56,6 +57,7 @@ def test_labels_are_those_of_the_network_on_the_pictures_of_its_card(chips, tabl
     np.testing.assert_allclose(table.loc[name, list(LABELS)].astype(float), predicted[0], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_table_has_the_mine_first_and_every_label(table):
     assert table.columns[0] == MINE
     assert set(table.columns) == {*LABELS, "labels", "problem"}
@@ -63,6 +65,7 @@ def test_table_has_the_mine_first_and_every_label(table):
     assert table[list(LABELS)].to_numpy().max() <= 1
 
 
+@pytest.mark.slow
 def test_rows_follow_their_pictures_under_other_names_in_other_folders(chips, table, tmp_path):
     names = list(table.index[:5])
     others = ["b/z.jpg", "a.JPEG", "b/a.jpg", "c/d/e.jpg", "0.jpg"]
@@ -79,6 +82,7 @@ def test_rows_follow_their_pictures_under_other_names_in_other_folders(chips, ta
         )
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_format_of_kaggle_lists_the_same_labels(chips, table, tmp_path):
     label_folder(chips / "train-jpg", tmp_path / "kaggle.csv", kaggle=True)

@@ -271,6 +271,7 @@ def test_result_does_not_depend_on_how_much_is_read_at_once(write_scene, tmp_pat
         np.testing.assert_allclose(other, maps[0], atol=2e-3)
 
 
+@pytest.mark.slow
 def test_finished_search_is_kept_and_other_settings_renew_it(scene, network, tmp_path, monkeypatch):
     out = tmp_path / "out"
     find(scene, out, network)

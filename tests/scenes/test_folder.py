@@ -171,6 +171,7 @@ def test_each_scene_is_a_job_and_only_failed_ones_run_again(folder, write, make,
     assert not list(root.glob("runs/**/stray"))
 
 
+@pytest.mark.slow
 def test_result_that_is_gone_is_made_again(write, make, root, at_once):
     write("first.tif")
     write("second.tif")

@@ -349,6 +349,7 @@ def test_thousands_of_sites_do_not_freeze_it(open_map, results, tmp_path, monkey
     assert "1 of 12,000 reviewed" in page.locator("#progress").inner_text()
 
 
+@pytest.mark.slow
 def test_scenes_of_a_folder_come_together_on_one_map(open_map, network, tmp_path):
     for name, top in (("north", 0), ("south", 320 * GROUND_DISTANCE_M)):
         values = paint_scene(200, 200, [(100, 100)])
