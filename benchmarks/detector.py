@@ -20,10 +20,8 @@ from planet_lib.data.labels import MINE
 from planet_lib.data.mining_watch import load_gallery
 from planet_lib.networks.batches import VIEWS, view_chips
 from planet_lib.training.detector import build_detector, embed_frozen, fine_tune, fit_head
-from planet_lib.training.ship_detector import SEEDS
+from planet_lib.training.ship_detector import CLEAR, FOLDS, SEEDS
 
-FOLDS = 5
-CLEAR = 0.6  # share of clear observations from which a composite counts as clear
 TREES = 500
 EARLY, LATE = "2021", "2023"
 SPECIFICITIES = (0.95, 0.99, 0.994)

@@ -21,7 +21,7 @@ import cv2
 import geopandas as gpd
 import numpy as np
 import rasterio
-from detector import CLEAR, list_splits
+from detector import list_splits
 from rasterio.crs import CRS
 from rasterio.features import shapes
 from rasterio.transform import Affine, from_origin
@@ -37,7 +37,7 @@ from planet_lib.scenes.detector import choose_detector, read_ground_distance
 from planet_lib.scenes.find import find_mines
 from planet_lib.synthetic import SyntheticChip, synthesize_scene
 from planet_lib.training.detector import average_networks, build_detector
-from planet_lib.training.ship_detector import SEEDS
+from planet_lib.training.ship_detector import CLEAR, SEEDS
 
 GROUNDS = 6  # synthetic scenes along a side
 SYNTHETIC_M = 3.0
