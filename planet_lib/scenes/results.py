@@ -80,7 +80,7 @@ def read_outcomes(run_dir: Path) -> tuple[dict[str, dict], dict[str, str]]:
     return summaries, outcomes["failed"]
 
 
-def read_lost(run_dir: Path) -> gpd.GeoDataFrame | None:
+def load_missing(run_dir: Path) -> gpd.GeoDataFrame | None:
     """Read the earlier sites that were not found again; None if there was no comparison."""
     path = run_dir / RESULTS / MISSING
     return read_missing(path) if path.exists() else None
@@ -138,16 +138,16 @@ def tabulate_sites(sites: gpd.GeoDataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns).set_axis(range(1, len(sites) + 1))
 
 
-def tabulate_lost(lost: gpd.GeoDataFrame) -> pd.DataFrame:
+def tabulate_missing(missing: gpd.GeoDataFrame) -> pd.DataFrame:
     """Tabulate earlier sites that were not found again, numbered from 1."""
     columns = {
-        "earlier site": lost.name,
-        "change": lost.change,
-        "area, ha": lost.area_ha.map("{:.1f}".format),
-        "latitude": lost.latitude.map("{:.5f}".format),
-        "longitude": lost.longitude.map("{:.5f}".format),
+        "earlier site": missing.name,
+        "change": missing.change,
+        "area, ha": missing.area_ha.map("{:.1f}".format),
+        "latitude": missing.latitude.map("{:.5f}".format),
+        "longitude": missing.longitude.map("{:.5f}".format),
     }
-    return pd.DataFrame(columns).set_axis(range(1, len(lost) + 1))
+    return pd.DataFrame(columns).set_axis(range(1, len(missing) + 1))
 
 
 def read_maps(folder: Path, summary: Mapping, sites: gpd.GeoDataFrame) -> SceneMaps:

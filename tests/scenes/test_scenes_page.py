@@ -18,7 +18,7 @@ from planet_lib.report.contents import Page
 from planet_lib.report.execute import execute_notebook
 from planet_lib.report.findings.scenes import (
     conclude_assessed,
-    conclude_lost,
+    conclude_missing,
     conclude_outcomes,
     list_files,
 )
@@ -30,7 +30,7 @@ from planet_lib.scenes.folder import plan_searches
 from planet_lib.scenes.job import merge_searches
 from planet_lib.scenes.options import SearchOptions
 from planet_lib.scenes.outputs import SITES, read_sites
-from planet_lib.scenes.results import read_lost, read_maps, read_outcomes
+from planet_lib.scenes.results import load_missing, read_maps, read_outcomes
 
 MINE = (100, 60)  # row and column
 SIZE = (200, 240)
@@ -101,10 +101,10 @@ def test_findings_say_what_was_not_seen(run):
     assert "% is without data" in conclude_assessed(summaries)
     assert "<i>" not in list_files(summaries, "scenes")
     assert "missing" not in list_files(summaries, "scenes")
-    lost = read_lost(run)
-    assert "are gone: 1." in conclude_lost(lost)
-    assert "still be there: 1." in conclude_lost(lost.assign(change="not assessed"))
-    assert conclude_lost(lost.head(0)) == "No earlier site within the scenes is missing."
+    missing = load_missing(run)
+    assert "are gone: 1." in conclude_missing(missing)
+    assert "still be there: 1." in conclude_missing(missing.assign(change="not assessed"))
+    assert conclude_missing(missing.head(0)) == "No earlier site within the scenes is missing."
 
 
 def test_run_without_scenes_names_the_command(tmp_path):

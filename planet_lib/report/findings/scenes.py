@@ -80,13 +80,13 @@ def conclude_sites(sites: gpd.GeoDataFrame) -> str:
     )
 
 
-def conclude_lost(lost: gpd.GeoDataFrame) -> str:
+def conclude_missing(missing: gpd.GeoDataFrame) -> str:
     """Conclude how many earlier sites were not found again, and how many could not be."""
-    if lost.empty:
+    if missing.empty:
         return "No earlier site within the scenes is missing."
-    gone = int(lost.change.eq("gone").sum())
+    gone = int(missing.change.eq("gone").sum())
     text = f"Earlier sites within the scenes that are gone: {gone:,}"
-    if hidden := len(lost) - gone:
+    if hidden := len(missing) - gone:
         text += f"; that could not be looked at, so that a mine may still be there: {hidden:,}"
     return f"{text}."
 
