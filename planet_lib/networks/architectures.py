@@ -1,10 +1,7 @@
 """The networks: each takes uint8 RGB chips and has a weather and a land head."""
 
-import os
 import warnings
 from collections.abc import Callable
-
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
 from keras import layers

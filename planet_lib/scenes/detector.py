@@ -78,7 +78,13 @@ class Detector:
         ndarray of shape (N, L), float32
             Probabilities in the order of `labels`.
         """
-        outputs = self.network.predict(chips, batch_size=BATCH, verbose=0)
+        starts = range(0, len(chips), BATCH)
+        return np.concatenate(
+            [self._predict_batch(chips[start : start + BATCH]) for start in starts]
+        )
+
+    def _predict_batch(self, chips: np.ndarray) -> np.ndarray:
+        outputs = self.network.predict_on_batch(chips)
         if isinstance(outputs, dict):
             heads = [outputs[name] for name in ("weather", "land") if name in outputs]
             outputs = np.hstack(heads or list(outputs.values()))

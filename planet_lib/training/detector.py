@@ -19,6 +19,7 @@ from planet_lib.data.labels import MINE
 from planet_lib.data.mining_watch import GALLERY_CHIP_PX
 from planet_lib.networks.batches import view_chips
 from planet_lib.networks.efficientnet import build_backbone, load_imagenet_weights
+from planet_lib.training.feed import feed_batches
 
 IMAGE_PX = 128
 FIRST_TRAINED_BLOCK = 3
@@ -138,7 +139,7 @@ def fine_tune(
         rate, weight_decay=WEIGHT_DECAY, use_ema=True, ema_momentum=AVERAGING_DECAY
     )
     network.compile(optimizer, {MINE: keras.losses.BinaryCrossentropy()})
-    batches = _stream_examples(chips, mines, first_guess, np.random.default_rng(seed))
+    batches = feed_batches(_stream_examples, chips, mines, first_guess, seed)
     fitted = network.fit(batches, steps_per_epoch=steps, epochs=epochs, shuffle=False, verbose=2)
     optimizer.finalize_variable_values(network.trainable_variables)
     return fitted.history["loss"]
@@ -194,8 +195,9 @@ def augment_chips(chips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _stream_examples(
-    chips: np.ndarray, mines: np.ndarray, first_guess: np.ndarray, rng: np.random.Generator
+    chips: np.ndarray, mines: np.ndarray, first_guess: np.ndarray, seed: int
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    rng = np.random.default_rng(seed)
     positives, negatives = np.flatnonzero(mines), np.flatnonzero(~mines)
     weights = EASY_NEGATIVE + np.sqrt(first_guess[negatives])
     drawn = min(NEGATIVES_PER_MINE * len(positives), len(negatives))

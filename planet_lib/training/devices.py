@@ -4,7 +4,6 @@ Keras' `DataParallel` does not support TensorFlow, so this module uses TensorFlo
 """
 
 import functools
-from collections.abc import Callable, Iterator
 
 import keras
 
@@ -40,37 +39,6 @@ def use_devices(count: int) -> None:
 
     strategy = _mirror_devices(tuple(found[:count])) if count > 1 else None
     distribute.experimental_set_strategy(strategy)
-
-
-def feed_batches(make_stream: Callable[..., Iterator[tuple]], *values: object, **settings: object):
-    """Make a stream of batches for `fit`, on one device or several.
-
-    With several devices Keras reads a batch and then restarts the data. A generator cannot
-    restart and would skip batches, so Keras gets a data set that calls `make_stream` again.
-
-    Parameters
-    ----------
-    make_stream : callable
-        Called with the values and settings; yields (chips, targets) as
-        `planet_lib.networks.batches.stream_batches` does.
-
-    Returns
-    -------
-    iterator or tensorflow.data.Dataset
-    """
-    stream = make_stream(*values, **settings)
-    if keras.backend.backend() != "tensorflow":
-        return stream
-    import tensorflow
-
-    if not tensorflow.distribute.has_strategy():
-        return stream
-    signature = keras.tree.map_structure(
-        lambda array: tensorflow.TensorSpec((None, *array.shape[1:]), array.dtype), next(stream)
-    )
-    return tensorflow.data.Dataset.from_generator(
-        lambda: make_stream(*values, **settings), output_signature=signature
-    )
 
 
 @functools.cache  # the collective operations of a second strategy would clash with the first's

@@ -15,6 +15,7 @@ from planet_lib.networks.files import PRETRAINED, load_model
 from planet_lib.networks.predict import PREDICTION_BATCH
 from planet_lib.training.callbacks import seed_dropout
 from planet_lib.training.compilation import compile_training_copy
+from planet_lib.training.feed import feed_batches
 
 LAST_SHARED = "stage3_add"  # layer of the pretrained network; those above it are fine-tuned
 LEARNING_RATE = 1e-3
@@ -103,7 +104,7 @@ class FineTuner:
             variable.assign(value)
         seed_dropout(training_copy, seed, 0)
         training_copy.fit(
-            self._stream_batches(rows, batch_size, seed),
+            feed_batches(self._stream_batches, rows, batch_size, seed),
             steps_per_epoch=steps,
             epochs=self.epochs,
             shuffle=False,  # the stream is already shuffled

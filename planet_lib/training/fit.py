@@ -11,8 +11,9 @@ from planet_lib.networks.batches import read_batch, repeat_batches, stream_batch
 from planet_lib.networks.predict import PREDICTION_BATCH
 from planet_lib.training.callbacks import EpochKeeper
 from planet_lib.training.compilation import compile_training_copy
-from planet_lib.training.devices import feed_batches, use_devices
+from planet_lib.training.devices import use_devices
 from planet_lib.training.examples import Examples
+from planet_lib.training.feed import feed_batches
 from planet_lib.training.loss import compute_label_weights, remove_label_weights
 from planet_lib.training.watch import Watcher, choose_watched
 

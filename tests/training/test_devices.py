@@ -23,7 +23,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from planet_lib.training.devices import feed_batches, use_devices
+from planet_lib.training.devices import use_devices
+from planet_lib.training.feed import feed_batches
 from small_runs import stop_after, train
 
 rng = np.random.default_rng(0)
