@@ -140,7 +140,7 @@ def check_results(run_dir: Path, places: list[Point], watch: Watch) -> None:
     assert len(states) == SCENES + 1, states
     assert jobs[LONG] == 2, jobs
     said = "".join(path.read_text() for path in (run_dir / LOGS).rglob("*.log"))
-    ends = Counter(re.findall(r"^(\w+): \d+ sites", said, flags=re.MULTILINE))
+    ends = Counter(re.findall(r"^(\w+): \d+ sites?\b", said, flags=re.MULTILINE))
     assert ends == dict.fromkeys(finished, 1), ends
     written = {name: len(versions) for name, versions in watch.versions.items()}
     assert set(written.values()) == {1}, f"bands that were searched again: {written}"
