@@ -19,6 +19,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from planet_lib.data.labels import MINE
 from planet_lib.data.mining_watch import load_gallery
 from planet_lib.networks.batches import VIEWS, view_chips
+from planet_lib.networks.predict import predict_batches
 from planet_lib.training.detector import build_detector, embed_frozen, fine_tune, fit_head
 from planet_lib.training.ship_detector import CLEAR, FOLDS, SEEDS
 
@@ -37,7 +38,7 @@ def describe_colours(chips: np.ndarray) -> np.ndarray:
 def predict_views(network, chips: np.ndarray, views: int) -> np.ndarray:
     """Predict as the mean over the first views of a square."""
     predicted = [
-        network.predict(view_chips(chips, view).copy(), batch_size=64, verbose=0)[MINE][:, 0]
+        predict_batches(network, view_chips(chips, view).copy())[MINE][:, 0]
         for view in range(views)
     ]
     return np.mean(predicted, axis=0)

@@ -33,6 +33,31 @@ def predict_chips(
     return np.hstack([heads[name] for name in HEADS if name in heads] or [heads[MINE]])
 
 
+def predict_batches(
+    network: keras.Model, chips: np.ndarray, batch_size: int = PREDICTION_BATCH
+) -> np.ndarray | dict[str, np.ndarray]:
+    """Predict as `keras.Model.predict` does, without its data pipeline, for whose tuner it waits.
+
+    Parameters
+    ----------
+    network : keras.Model
+    chips : ndarray of shape (N, H, W, C)
+        At least one.
+    batch_size : int
+        Chips that are predicted at once.
+
+    Returns
+    -------
+    ndarray of shape (N, L), or dict of them
+        The network's outputs.
+    """
+    batches = [
+        network.predict_on_batch(chips[start : start + batch_size])
+        for start in range(0, len(chips), batch_size)
+    ]
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
+
+
 def embed_chips(network: keras.Model, store: np.ndarray) -> np.ndarray:
     """Compute a network's features of every chip, as the mean over its eight views.
 

@@ -13,6 +13,7 @@ from planet_lib.errors import ConfigError, DataError, suggest
 from planet_lib.networks.card import CARD, read_card
 from planet_lib.networks.files import load_network
 from planet_lib.networks.locate import MODEL, SHIPPED, list_shipped
+from planet_lib.networks.predict import predict_batches
 from planet_lib.scenes.grid import CELLS
 
 BATCH = 32  # tiles that are predicted at once; more take more memory and no less time
@@ -78,13 +79,7 @@ class Detector:
         ndarray of shape (N, L), float32
             Probabilities in the order of `labels`.
         """
-        starts = range(0, len(chips), BATCH)
-        return np.concatenate(
-            [self._predict_batch(chips[start : start + BATCH]) for start in starts]
-        )
-
-    def _predict_batch(self, chips: np.ndarray) -> np.ndarray:
-        outputs = self.network.predict_on_batch(chips)
+        outputs = predict_batches(self.network, chips, BATCH)
         if isinstance(outputs, dict):
             heads = [outputs[name] for name in ("weather", "land") if name in outputs]
             outputs = np.hstack(heads or list(outputs.values()))

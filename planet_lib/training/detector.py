@@ -19,6 +19,7 @@ from planet_lib.data.labels import MINE
 from planet_lib.data.mining_watch import GALLERY_CHIP_PX
 from planet_lib.networks.batches import view_chips
 from planet_lib.networks.efficientnet import build_backbone, load_imagenet_weights
+from planet_lib.networks.predict import predict_batches
 from planet_lib.training.feed import feed_batches
 
 IMAGE_PX = 128
@@ -32,7 +33,6 @@ AVERAGING_DECAY = 0.99  # per step, of the running mean of the weights
 NEGATIVES_PER_MINE = 2
 EASY_NEGATIVE = 0.1  # weight of a negative that the first head is sure of
 RIDGE_C = 5e-4  # inverse strength of the logistic regression's penalty
-PREDICTION_BATCH = 64
 
 
 def build_detector(image_px: int = IMAGE_PX) -> keras.Model:
@@ -65,12 +65,8 @@ def embed_frozen(network: keras.Model, chips: np.ndarray) -> np.ndarray:
     ndarray of shape (2, N, 1280), float32
     """
     embedder = keras.Model(network.input, network.get_layer("dropout").input)
-    return np.stack(
-        [
-            embedder.predict(view_chips(chips, view).copy(), batch_size=PREDICTION_BATCH, verbose=0)
-            for view in (0, 6)
-        ]
-    )
+    views = [np.ascontiguousarray(view_chips(chips, view)) for view in (0, 6)]
+    return np.stack([predict_batches(embedder, view) for view in views])
 
 
 def fit_head(network: keras.Model, features: np.ndarray, mines: np.ndarray) -> np.ndarray:

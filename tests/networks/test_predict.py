@@ -8,7 +8,7 @@ from keras import layers
 from planet_lib.data.labels import LABELS
 from planet_lib.networks.architectures import build_model
 from planet_lib.networks.batches import VIEWS, read_batch, view_chips
-from planet_lib.networks.predict import embed_chips, predict_chips
+from planet_lib.networks.predict import embed_chips, predict_batches, predict_chips
 
 IMAGE_PX = 8
 
@@ -86,3 +86,13 @@ def test_features_end_with_the_predictions_and_ignore_rotation():
     )
     turned = embed_chips(network, view_chips(store, 5).copy())
     np.testing.assert_allclose(turned, features, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 4, 7])
+def test_batches_are_predicted_as_keras_does(network, count):
+    chips = np.random.default_rng(count).integers(0, 256, (count, *network.input_shape[1:]))
+    predicted = predict_batches(network, chips, batch_size=3)
+    expected = network.predict(chips, verbose=0)
+    assert predicted.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(predicted[name], values, atol=1e-6)
