@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/detector"))
     parser.add_argument("--splits", nargs="+", default=["place", "time", "random"])
     parser.add_argument("--folds", nargs="+", type=int, default=range(FOLDS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS, help="none: no training")
     options = parser.parse_args()
     catalogue, chips = load_gallery(options.gallery)
     mines = catalogue["tags"].eq(MINE).to_numpy()
