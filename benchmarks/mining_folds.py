@@ -6,7 +6,7 @@ Every setting is cross-validated over places, once for each seed: extra trees on
 chips, logistic regression on the frozen features of a network pretrained on ImageNet, and two
 networks trained from scratch; the ensemble is the mean of these four. What is finished stands in
 WORK, one JSON for each setting and seed, so the same command goes on after an interruption, and
-`--only` does a part. The whole takes about a day on 2 cores; the table is of what is there.
+`--only` does a part. The whole takes about eight hours on 2 cores; the table is of what is there.
 """
 
 import argparse
