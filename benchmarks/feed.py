@@ -17,7 +17,7 @@ BATCH_SIZE = 32
 STEPS = 40
 TILES = 256
 ROUNDS = 3
-REPEATS = 3  # in each process; the first one also traces and does not count
+REPEATS = 3  # in each process, after one that also traces
 VARIANTS = {  # whether memory is reused, and whether the pipeline is left untuned
     "as TensorFlow and Keras do": (False, False),
     "memory reused": (True, False),
