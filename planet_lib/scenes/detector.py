@@ -1,7 +1,6 @@
 """A network that finds mines, with all that its card says about its use on scenes."""
 
 import hashlib
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from planet_lib.scenes.grid import CELLS
 BATCH = 32  # tiles that are predicted at once; more take more memory and no less time
 FLAT = 0.5  # threshold where the card has none
 BRIGHTNESS = (20.0, 200.0)  # mean levels of a chip, where an older card has none; assumed
-COARSEST = 2.0  # a scene this many times coarser than a detector's chips is not searched unasked
+REACH = 2.0  # a detector fits scenes this many times finer and coarser than its chips
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +93,9 @@ def find_shipped() -> dict[str, Path]:
 def choose_detector(model: str | None, ground_distance_m: float) -> Path:
     """Choose a detector by its name or folder, or the shipped one that fits a scene.
 
+    That is the coarsest whose chips are at most twice as coarse as the scene, so the 10 m detector,
+    which has seen real mines, from 5 m on; for still finer scenes the finest.
+
     Raises
     ------
     ConfigError
@@ -111,14 +113,15 @@ def choose_detector(model: str | None, ground_distance_m: float) -> Path:
             )
         return folder
     distances = {name: read_ground_distance(folder) for name, folder in shipped.items()}
-    nearest = min(distances, key=lambda name: abs(math.log(distances[name] / ground_distance_m)))
-    if ground_distance_m > COARSEST * distances[nearest]:
+    fitting = [name for name in distances if distances[name] <= REACH * ground_distance_m]
+    chosen = max(fitting, key=distances.get) if fitting else min(distances, key=distances.get)
+    if ground_distance_m > REACH * distances[chosen]:
         known = ", ".join(f"{name} {distance:g} m" for name, distance in distances.items())
         raise DataError(
             f"{ground_distance_m:.3g} m a pixel; too coarse for the detectors that come with the "
             f"package ({known}); use a finer scene, or choose one with --model"
         )
-    return shipped[nearest]
+    return shipped[chosen]
 
 
 def load_detector(folder: Path) -> Detector:

@@ -24,7 +24,7 @@ from shapely.geometry import Point, box
 import planet_lib.scenes.scan
 from planet_lib.errors import DataError
 from planet_lib.scenes.areas import read_areas
-from planet_lib.scenes.detector import Detector
+from planet_lib.scenes.detector import Detector, choose_detector
 from planet_lib.scenes.find import find_mines
 from planet_lib.scenes.tiles import ASSESSED, DOMAIN, measure_cells
 from planet_lib.training.ship_detector import measure_dark_channels
@@ -441,3 +441,23 @@ def test_mines_of_a_real_canvas_are_searched(real_scenes, network, tmp_path):
     summary = json.loads((tmp_path / "out" / "mines_4" / "scene.json").read_text())
     assert summary["shares"]["no_data"] > 0.7
     assert summary["shares"]["assessed"] > 0.05
+
+
+@pytest.mark.parametrize(
+    ("ground_distance_m", "name"),
+    [
+        (0.1, "synthetic"),
+        (3, "synthetic"),
+        (4.9, "synthetic"),
+        (5, "mining-watch"),
+        (10, "mining-watch"),
+        (20, "mining-watch"),
+    ],
+)
+def test_shipped_detector_that_fits_is_chosen(ground_distance_m, name):
+    assert choose_detector(None, ground_distance_m).name == name
+
+
+def test_no_shipped_detector_fits_coarser_scenes():
+    with pytest.raises(DataError, match=r"20\.1 m a pixel; too coarse"):
+        choose_detector(None, 20.1)
