@@ -1,9 +1,9 @@
 """What each step of the mine detector adds, on chips of places and times that it has not seen.
 
-python benchmarks/detector.py path/to/mining_watch [--splits ...] [--folds ...] [--seeds ...]
+python benchmarks/detector.py path/to/mining_watch [--splits ...] [--folds ...] [--members ...]
 
 Trained weights and predictions are kept in the work folder, so that an interrupted call goes on. A
-fold takes about half an hour on one core and for each seed.
+fold takes half an hour to an hour of one core for each network.
 """
 
 import argparse
@@ -19,12 +19,14 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from planet_lib.data.labels import MINE
 from planet_lib.data.mining_watch import load_gallery
 from planet_lib.networks.batches import VIEWS, view_chips
+from planet_lib.networks.efficientnet import VARIANTS
 from planet_lib.networks.predict import predict_batches
-from planet_lib.training.detector import build_detector, embed_frozen, fine_tune, fit_head
-from planet_lib.training.ship_detector import CLEAR, FOLDS, SEEDS
+from planet_lib.training.detector import build_detector, embed_frozen, fit_head
+from planet_lib.training.ship_detector import CLEAR, FOLDS, MEMBERS, train_member
 
 TREES = 500
 EARLY, LATE = "2021", "2023"
+NAMES = [f"{variant}-{seed}" for variant, seed in MEMBERS]
 SPECIFICITIES = (0.95, 0.99, 0.994)
 
 
@@ -44,38 +46,31 @@ def predict_views(network, chips: np.ndarray, views: int) -> np.ndarray:
     return np.mean(predicted, axis=0)
 
 
-def load_features(chips: np.ndarray, work: Path) -> np.ndarray:
+def load_features(chips: np.ndarray, variant: str, work: Path) -> np.ndarray:
     """Embed the chips once."""
-    path = work / "features.npy"
+    path = work / f"{variant}.npy"
     if not path.exists():
-        np.save(path, embed_frozen(build_detector(), chips))
+        np.save(path, embed_frozen(build_detector(variant), chips))
     return np.load(path)
 
 
-def predict_steps(chips, mines, train, test, work: Path, name: str, seeds: list[int]) -> dict:
+def predict_steps(chips, mines, train, test, work: Path, members: list[tuple[str, int]]) -> dict:
     """Predict the test chips with every step of the ladder."""
     colours = describe_colours(chips)
     trees = ExtraTreesClassifier(TREES, min_samples_leaf=2, n_jobs=1, random_state=0)
     trees.fit(colours[train], mines[train])
     predictions = {"extra trees on colours": trees.predict_proba(colours[test])[:, 1]}
-    network = build_detector()
-    guess = fit_head(network, load_features(chips, work)[:, train], mines[train])
-    probed = network.get_weights()
-    predictions["frozen, one view"] = predict_views(network, chips[test], 1)
-    predictions["frozen"] = predict_views(network, chips[test], VIEWS)
-    for seed in seeds:
-        weights = work / f"{name}-{seed}.weights.h5"
-        if not weights.exists():
-            network.set_weights(probed)
-            fine_tune(network, chips[train], mines[train], guess, seed=seed)
-            network.save_weights(weights)
-        network.load_weights(weights)
-        predictions[f"fine-tuned, seed {seed}"] = predict_views(network, chips[test], VIEWS)
-    if len(seeds) > 1:
-        predictions["mean of the seeds"] = np.mean(
-            [predictions[f"fine-tuned, seed {seed}"] for seed in seeds], axis=0
-        )
-    return predictions
+    for variant in VARIANTS:
+        network = build_detector(variant)
+        fit_head(network, load_features(chips, variant, work)[:, train], mines[train])
+        predictions[f"{variant}, frozen, one view"] = predict_views(network, chips[test], 1)
+        predictions[f"{variant}, frozen"] = predict_views(network, chips[test], VIEWS)
+    tuned = {}
+    for variant, seed in members:
+        network = train_member(chips[train], mines[train], variant, seed, work)
+        tuned[f"{variant}, fine-tuned, seed {seed}"] = predict_views(network, chips[test], VIEWS)
+    mean = {"mean of the fine-tuned": np.mean([*tuned.values()], axis=0)} if tuned else {}
+    return predictions | tuned | mean
 
 
 def measure(mines: np.ndarray, scores: np.ndarray) -> dict[str, float]:
@@ -106,7 +101,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/detector"))
     parser.add_argument("--splits", nargs="+", default=["place", "time", "random"])
     parser.add_argument("--folds", nargs="+", type=int, default=range(FOLDS))
-    parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS, help="none: no training")
+    parser.add_argument(
+        "--members", nargs="*", choices=NAMES, default=NAMES, help="none: no training"
+    )
     options = parser.parse_args()
     catalogue, chips = load_gallery(options.gallery)
     mines = catalogue["tags"].eq(MINE).to_numpy()
@@ -117,11 +114,10 @@ def main() -> None:
             if fold not in options.folds:
                 continue
             test = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
-            name = f"fold-{fold}" if split == "place" else f"{split}-{fold}"
-            seeds = options.seeds
-            file = options.work / f"{name}-{'-'.join(map(str, seeds))}.npz"
+            file = options.work / f"{'-'.join([split, str(fold), *options.members])}.npz"
             if not file.exists():
-                steps = predict_steps(chips, mines, train, test, options.work, name, seeds)
+                members = [MEMBERS[NAMES.index(name)] for name in options.members]
+                steps = predict_steps(chips, mines, train, test, options.work, members)
                 np.savez(file, **steps)
             with np.load(file) as steps:
                 for step, scores in steps.items():

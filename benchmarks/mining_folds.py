@@ -34,6 +34,7 @@ from planet_lib.training.cross_validate import cross_validate
 from planet_lib.training.detector import build_detector, embed_frozen, fit_head
 from planet_lib.training.examples import load_examples
 
+PRETRAINED = "efficientnet_lite0"
 MODELS = ("trees", "pretrained", "cnn", "densenet")
 ENSEMBLE = "ensemble"
 INPUTS = {"raw": ("boundary_constraint", "raw")} | {
@@ -105,7 +106,7 @@ def predict(run_dir: Path, setting: str, seed: int) -> np.ndarray:
             scores[test] = predicted[test, INDEX[MINE]]
         else:
             mines = examples.encoded[~test, INDEX[MINE]] == 1
-            head = build_detector()
+            head = build_detector(PRETRAINED)
             fit_head(head, features[:, ~test], mines)
             kernel, bias = head.get_layer(MINE).get_weights()
             scores[test] = expit(features[:, test] @ kernel + bias)[..., 0].mean(axis=0)
@@ -119,7 +120,7 @@ def load_features(run_dir: Path, model: str, input_mode: str, chips: np.ndarray)
         if model == "trees":
             features = pd.DataFrame(map_over_cores(describe_chip, chips)).to_numpy()
         else:
-            features = embed_frozen(build_detector(), chips)
+            features = embed_frozen(build_detector(PRETRAINED), chips)
         np.save(path, features)
     return np.load(path)
 

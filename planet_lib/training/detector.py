@@ -1,8 +1,8 @@
-"""Train the mine detector on the gallery of Amazon Mining Watch: fine-tuned EfficientNet-Lite 0.
+"""Train the mine detector on the gallery of Amazon Mining Watch: fine-tuned EfficientNet-Lites.
 
 The head starts from a logistic regression on the frozen features. Then all but the first blocks of
 the network are trained, on enlarged and augmented chips; their batch norms keep the statistics of
-ImageNet. Networks of several seeds are averaged.
+ImageNet. Networks of two sizes are averaged.
 """
 
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ from sklearn.preprocessing import StandardScaler
 from planet_lib.data.labels import MINE
 from planet_lib.data.mining_watch import GALLERY_CHIP_PX
 from planet_lib.networks.batches import view_chips
-from planet_lib.networks.efficientnet import build_backbone, load_imagenet_weights
+from planet_lib.networks.efficientnet import build_backbone, list_stages, load_imagenet_weights
 from planet_lib.networks.predict import predict_batches
 from planet_lib.training.feed import feed_batches
 
 IMAGE_PX = 128
-FIRST_TRAINED_BLOCK = 3
+FIRST_TRAINED_STAGE = 2
 EPOCHS = 16
 BATCH_SIZE = 32
 LEARNING_RATE = 3e-4
@@ -35,11 +35,13 @@ EASY_NEGATIVE = 0.1  # weight of a negative that the first head is sure of
 RIDGE_C = 5e-4  # inverse strength of the logistic regression's penalty
 
 
-def build_detector(image_px: int = IMAGE_PX) -> keras.Model:
+def build_detector(variant: str, image_px: int = IMAGE_PX) -> keras.Model:
     """Build a network for chips of 48 px that enlarges them, with the weights of ImageNet.
 
     Parameters
     ----------
+    variant : str
+        A name of `planet_lib.networks.efficientnet.VARIANTS`.
     image_px : int
         Side of the enlarged chip, in pixels.
 
@@ -48,7 +50,7 @@ def build_detector(image_px: int = IMAGE_PX) -> keras.Model:
     keras.Model
         Takes (N, 48, 48, 3) RGB in 0-255, returns ``{"artisinal_mine": (N, 1)}``, 0 to 1.
     """
-    backbone = build_backbone(image_px)
+    backbone = build_backbone(variant, image_px)
     load_imagenet_weights(backbone)
     chips = keras.Input((GALLERY_CHIP_PX, GALLERY_CHIP_PX, 3), name="chips")
     x = backbone(layers.Resizing(image_px, image_px, name="enlarge")(chips))
@@ -206,9 +208,10 @@ def _stream_examples(
 
 
 def _freeze(network: keras.Model) -> None:
-    """Train all layers from the first trained block on, except batch norms."""
+    """Train all layers from the first trained stage on, except batch norms."""
     (backbone,) = (layer for layer in network.layers if isinstance(layer, keras.Model))
+    first = sum(repeats for repeats, *_ in list_stages(backbone.name)[:FIRST_TRAINED_STAGE])
     reached = False
     for layer in backbone.layers:
-        reached |= layer.name.startswith(f"blocks_{FIRST_TRAINED_BLOCK}_")
+        reached |= layer.name.startswith(f"blocks_{first}_")
         layer.trainable = reached and not isinstance(layer, layers.BatchNormalization)

@@ -30,7 +30,7 @@ from planet_lib.training.detector import (
     fit_head,
 )
 
-SEEDS = (1, 2)  # of the networks whose mean is shipped
+MEMBERS = (("efficientnet_lite0", 1), ("efficientnet_lite2", 2))  # variants and seeds
 FOLDS = 5
 MEASURED = (1, 3)  # folds by place that are trained to choose the threshold
 CLEAR = 0.6  # share of clear observations from which a composite counts as clear
@@ -67,7 +67,7 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
     catalogue, chips = load_gallery(gallery)
     mines = catalogue["tags"].eq(MINE).to_numpy()
     work.mkdir(parents=True, exist_ok=True)
-    members = [_train(chips, mines, seed, work) for seed in SEEDS]
+    members = [train_member(chips, mines, *member, work) for member in MEMBERS]
     scores, tested = predict_folds(catalogue, chips, mines, work)
     threshold = find_threshold(mines[tested], scores, SPECIFICITY)
     network = average_networks(members)
@@ -94,9 +94,9 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
             },
             "haze": None,
             "training": {
-                "model": "EfficientNet-Lite 0 of ImageNet, fine-tuned",
+                "model": "EfficientNet-Lites of ImageNet, fine-tuned",
                 "enlarged_to_px": IMAGE_PX,
-                "seeds": list(SEEDS),
+                "members": [f"{variant}, seed {seed}" for variant, seed in MEMBERS],
                 "epochs": EPOCHS,
                 "chips": len(chips),
                 "mines": int(mines.sum()),
@@ -125,13 +125,49 @@ def predict_folds(
     for fold, (train, test) in enumerate(splitter.split(mines, mines, catalogue["place"])):
         if fold in MEASURED:
             network = average_networks(
-                [_train(chips[train], mines[train], seed, work) for seed in SEEDS]
+                [train_member(chips[train], mines[train], *member, work) for member in MEMBERS]
             )
             clear = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
             predicted = predict_chips(network, chips, image_px=GALLERY_CHIP_PX, rows=clear)
             scores.append(predicted[:, 0])
             tested.append(clear)
     return np.concatenate(scores), np.concatenate(tested)
+
+
+def train_member(
+    chips: np.ndarray, mines: np.ndarray, variant: str, seed: int, work: Path
+) -> keras.Model:
+    """Train one network of the detector, or load it where it was trained on the same.
+
+    Parameters
+    ----------
+    chips : ndarray of shape (N, 48, 48, 3), uint8
+    mines : ndarray of shape (N,), bool
+    variant : str
+        A name of `planet_lib.networks.efficientnet.VARIANTS`.
+    seed : int
+    work : Path
+        Folder of the trained weights, named after chips, code, variant and seed.
+
+    Returns
+    -------
+    keras.Model
+        As from `planet_lib.training.detector.build_detector`.
+    """
+    digest = hashlib.sha256(f"{variant} {seed}".encode())
+    digest.update(digest_dependencies(Path(inspect.getfile(fit_head))).encode())
+    digest.update(np.ascontiguousarray(chips))
+    digest.update(np.ascontiguousarray(mines))
+    file = work / f"{digest.hexdigest()[:12]}.weights.h5"
+    network = build_detector(variant)
+    if file.exists():
+        network.load_weights(file)
+        return network
+    guess = fit_head(network, embed_frozen(network, chips), mines)
+    fine_tune(network, chips, mines, guess, seed=seed)
+    with replace_file(file) as partial:
+        network.save_weights(partial)
+    return network
 
 
 def measure_dark_channels(chips: np.ndarray) -> np.ndarray:
@@ -160,20 +196,3 @@ def compress_model(path: Path) -> None:
     ):
         for name in stored.namelist():
             packed.writestr(name, stored.read(name))
-
-
-def _train(chips: np.ndarray, mines: np.ndarray, seed: int, work: Path) -> keras.Model:
-    digest = hashlib.sha256(str(seed).encode())
-    digest.update(digest_dependencies(Path(inspect.getfile(fit_head))).encode())
-    digest.update(np.ascontiguousarray(chips))
-    digest.update(np.ascontiguousarray(mines))
-    file = work / f"{digest.hexdigest()[:12]}.weights.h5"
-    network = build_detector()
-    if file.exists():
-        network.load_weights(file)
-        return network
-    guess = fit_head(network, embed_frozen(network, chips), mines)
-    fine_tune(network, chips, mines, guess, seed=seed)
-    with replace_file(file) as partial:
-        network.save_weights(partial)
-    return network
