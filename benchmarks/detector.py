@@ -1,6 +1,6 @@
 """What each step of the mine detector adds, on chips of places and times that it has not seen.
 
-python benchmarks/detector.py path/to/mining_watch [--splits ...] [--folds ...] [--members ...]
+python benchmarks/detector.py [--data FOLDER] [--splits ...] [--folds ...] [--members ...]
 
 Trained weights and predictions are kept in the work folder, so that an interrupted call goes on. A
 fold takes half an hour to an hour of one core for each network.
@@ -97,7 +97,7 @@ def list_splits(catalogue: pd.DataFrame, mines: np.ndarray) -> dict[str, Callabl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("gallery", type=Path)
+    parser.add_argument("--data", type=Path, default=Path("downloads/mining-watch"))
     parser.add_argument("--work", type=Path, default=Path("runs/detector"))
     parser.add_argument("--splits", nargs="+", default=["place", "time", "random"])
     parser.add_argument("--folds", nargs="+", type=int, default=range(FOLDS))
@@ -105,7 +105,10 @@ def main() -> None:
         "--members", nargs="*", choices=NAMES, default=NAMES, help="none: no training"
     )
     options = parser.parse_args()
-    catalogue, chips = load_gallery(options.gallery)
+    if not options.data.exists():
+        print(f"no chips in {options.data}; call: planet fetch mining-watch {options.data}")
+        return
+    catalogue, chips = load_gallery(options.data)
     mines = catalogue["tags"].eq(MINE).to_numpy()
     options.work.mkdir(parents=True, exist_ok=True)
     for split in options.splits:

@@ -36,8 +36,8 @@ from planet_lib.networks.files import save_model
 from planet_lib.scenes.detector import choose_detector, read_ground_distance
 from planet_lib.scenes.find import find_mines
 from planet_lib.synthetic import SyntheticChip, synthesize_scene
-from planet_lib.training.detector import average_networks, build_detector
-from planet_lib.training.ship_detector import CLEAR, SEEDS
+from planet_lib.training.detector import average_networks
+from planet_lib.training.ship_detector import CLEAR, MEMBERS, train_member
 
 GROUNDS = 6  # synthetic scenes along a side
 SYNTHETIC_M = 3.0
@@ -145,13 +145,12 @@ def lay_chips(chips: list[SyntheticChip], parts: list[np.ndarray]) -> np.ndarray
     return whole
 
 
-def write_detector(work: Path, fold: int, folder: Path) -> str:
+def write_detector(gallery: Path, work: Path, fold: int, folder: Path) -> str:
     """Write the detector of a fold with the shipped card, thresholds included."""
-    networks = []
-    for seed in SEEDS:
-        network = build_detector()
-        network.load_weights(work / f"fold-{fold}-{seed}.weights.h5")
-        networks.append(network)
+    catalogue, chips = load_gallery(gallery)
+    mines = catalogue["tags"].eq(MINE).to_numpy()
+    train, _ = list_splits(catalogue, mines)["place"][fold]
+    networks = [train_member(chips[train], mines[train], *member, work) for member in MEMBERS]
     save_model(average_networks(networks), folder)
     shutil.copy(Path(choose_detector("mining-watch", CELL_M)) / CARD, folder)
     return str(folder)

