@@ -20,11 +20,9 @@ from pathlib import Path
 import cv2
 import geopandas as gpd
 import numpy as np
-import rasterio
 from detector import list_splits
-from rasterio.crs import CRS
 from rasterio.features import shapes
-from rasterio.transform import Affine, from_origin
+from rasterio.transform import from_origin
 from scipy import ndimage
 from shapely.geometry import box, shape
 
@@ -37,6 +35,12 @@ from planet_lib.scenes.detector import choose_detector, read_ground_distance
 from planet_lib.scenes.find import find_mines
 from planet_lib.synthetic import SyntheticChip, synthesize_scene
 from planet_lib.training.detector import average_networks
+from planet_lib.training.scene_thresholds import (
+    ORIGIN,
+    UTM,
+    measure_scene_thresholds,
+    write_scene,
+)
 from planet_lib.training.ship_detector import CLEAR, MEMBERS, train_member
 
 GROUNDS = 6  # synthetic scenes along a side
@@ -45,9 +49,7 @@ TRANSMISSIONS = (1.0, 0.8, 0.6, 0.4)
 SMALLEST_M2 = 1000.0
 CELL_PX, CELL_M = 48, 10.0
 CELLS_ALONG = 40
-SPECIFICITIES = (0.95, 0.98, 0.99, 0.997)
-UTM = CRS.from_epsg(32721)
-ORIGIN = (600_000.0, 9_000_000.0)
+SPECIFICITIES = {str(share): share for share in (0.95, 0.98, 0.99, 0.997)}
 
 
 def main() -> None:
@@ -64,7 +66,9 @@ def main() -> None:
         if options.gallery:
             model = write_detector(options.work, options.fold, Path(folder) / "detector")
             cases = lay_canvases(options.gallery, options.fold)
-            print(measure_specificity(options.gallery, options.fold, model, Path(folder)))
+            _, others = read_cells(options.gallery, options.fold)
+            found = measure_scene_thresholds(Path(model), others, SPECIFICITIES)
+            print(f"thresholds that leave this share of the chips without a mine alone: {found}")
         else:
             model = options.model
             cases = paint_scenes(read_ground_distance(choose_detector(model, 1.0)))
@@ -80,27 +84,6 @@ def main() -> None:
                     isolated_threshold=options.isolated_threshold,
                 ).to_crs(UTM)
             print(f"{name:20} {score_sites(sites, truth)}", flush=True)
-
-
-def measure_specificity(gallery: Path, fold: int, model: str, folder: Path) -> str:
-    """Measure which thresholds leave a share of the cells without a mine alone, once merged."""
-    _, others = read_cells(gallery, fold)
-    along = int(np.sqrt(len(others)))
-    order = np.random.default_rng(1).permutation(len(others))[: along**2]
-    rows = others[order].reshape(along, along, CELL_PX, CELL_PX, 3).swapaxes(1, 2)
-    levels = rows.reshape(along * CELL_PX, along * CELL_PX, 3)
-    path = write_scene(folder / "others.tif", levels, CELL_M)
-    with contextlib.redirect_stdout(io.StringIO()):
-        find_mines([str(path)], folder / "others", model=model)
-    with rasterio.open(folder / "others" / "others" / "probability.tif") as file:
-        merged = file.read(1)
-    parts = merged.shape[0] // along
-    highest = np.nanmax(merged.reshape(along, parts, along, parts), axis=(1, 3))
-    highest = highest[np.isfinite(highest)]
-    found = ", ".join(
-        f"{specificity:g}: {np.quantile(highest, specificity):.3f}" for specificity in SPECIFICITIES
-    )
-    return f"thresholds that leave this share of {len(highest)} chips without a mine alone: {found}"
 
 
 def paint_scenes(distance: float) -> Iterator[tuple[str, np.ndarray, gpd.GeoSeries, float]]:
@@ -192,19 +175,6 @@ def read_cells(gallery: Path, fold: int) -> tuple[np.ndarray, np.ndarray]:
     _, test = list_splits(catalogue, mines)["place"][fold]
     test = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
     return chips[test[mines[test]]], chips[test[~mines[test]]]
-
-
-def write_scene(path: Path, levels: np.ndarray, step: float) -> Path:
-    """Write levels (H, W, 3) as a GeoTIFF."""
-    height, width = levels.shape[:2]
-    transform = Affine.translation(*ORIGIN) @ Affine.scale(step, -step)
-    profile = {
-        "driver": "GTiff", "width": width, "height": height, "count": 3, "dtype": "uint8",
-        "crs": UTM, "transform": transform, "photometric": "rgb",
-    }  # fmt: skip
-    with rasterio.open(path, "w", **profile) as file:
-        file.write(np.moveaxis(levels, -1, 0))
-    return path
 
 
 def score_sites(sites: gpd.GeoDataFrame, truth: gpd.GeoSeries) -> str:

@@ -2,8 +2,10 @@
 
 import hashlib
 import inspect
+import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -29,15 +31,15 @@ from planet_lib.training.detector import (
     fine_tune,
     fit_head,
 )
+from planet_lib.training.scene_thresholds import measure_scene_thresholds
 
 MEMBERS = (("efficientnet_lite0", 1), ("efficientnet_lite2", 2))  # variants and seeds
 FOLDS = 5
-MEASURED = (1, 3)  # folds by place that are trained to choose the threshold
+MEASURED = (1, 3)  # folds by place that are trained to choose thresholds
+SCENE_FOLD = 1  # the one of them that chooses those for scenes
 CLEAR = 0.6  # share of clear observations from which a composite counts as clear
 SPECIFICITY = 0.98
-# In scenes, where tiles overlap and are merged: they leave 98 % and 99.7 % of the chips without a
-# mine of fold 1 alone, by `benchmarks/scenes_truth.py`.
-SCENE_THRESHOLDS = {"site": 0.558, "isolated": 0.711}
+SCENE_SPECIFICITIES = {"site": 0.98, "isolated": 0.997}  # once tiles are merged
 HAZE_QUANTILE = 0.999  # of the mines' dark channels
 CELLS = 4  # along a chip, in which the dark channel is measured
 
@@ -67,71 +69,32 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
     catalogue, chips = load_gallery(gallery)
     mines = catalogue["tags"].eq(MINE).to_numpy()
     work.mkdir(parents=True, exist_ok=True)
-    members = [train_member(chips, mines, *member, work) for member in MEMBERS]
-    scores, tested = predict_folds(catalogue, chips, mines, work)
-    threshold = find_threshold(mines[tested], scores, SPECIFICITY)
-    network = average_networks(members)
-    (path,) = save_model(network, folder)
-    compress_model(path)
-    levels = np.quantile(chips.mean(axis=(1, 2, 3)), BRIGHTNESS_QUANTILES)
-    haze = np.quantile(measure_dark_channels(chips[mines]), HAZE_QUANTILE)
-    write_json(
-        folder / CARD,
-        {
-            "labels": [MINE],
-            "credit": CREDIT,
-            "thresholds": {"flat": threshold, "tuned": {MINE: threshold}} | SCENE_THRESHOLDS,
-            "chip_px": GALLERY_CHIP_PX,
-            "ground_distance_m": GROUND_DISTANCE_M,
-            "brightness": levels.tolist(),
-            "dark_channel": float(haze),
-            "input": {
-                "mode": "raw",
-                "pictures": ["raw"],
-                "image_px": GALLERY_CHIP_PX,
-                "channels": 3,
-                "values": [0, 255],
-            },
-            "haze": None,
-            "training": {
-                "model": "EfficientNet-Lites of ImageNet, fine-tuned",
-                "enlarged_to_px": IMAGE_PX,
-                "members": [f"{variant}, seed {seed}" for variant, seed in MEMBERS],
-                "epochs": EPOCHS,
-                "chips": len(chips),
-                "mines": int(mines.sum()),
-                "thresholds_from": f"{len(tested)} chips of places not seen in training",
-                "specificity": SPECIFICITY,
-                "parameters": network.count_params(),
-                "versions": list_versions(),
-            },
-        },
-    )
+    network = average_networks([train_member(chips, mines, *member, work) for member in MEMBERS])
+    splits = split_by_place(catalogue)
+    measured, tested, scores = {}, {}, {}
+    for fold in MEASURED:
+        train, test = splits[fold]
+        measured[fold] = average_networks(
+            [train_member(chips[train], mines[train], *member, work) for member in MEMBERS]
+        )
+        rows = tested[fold] = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
+        predicted = predict_chips(measured[fold], chips, image_px=GALLERY_CHIP_PX, rows=rows)
+        scores[fold] = predicted[:, 0]
+    rows = np.concatenate([*tested.values()])
+    threshold = find_threshold(mines[rows], np.concatenate([*scores.values()]), SPECIFICITY)
+    card = _describe(chips, mines, threshold=threshold, measured=len(rows))
+    others = chips[tested[SCENE_FOLD][~mines[tested[SCENE_FOLD]]]]
+    with tempfile.TemporaryDirectory() as temporary:
+        _write(measured[SCENE_FOLD], card, Path(temporary))
+        card["thresholds"] |= measure_scene_thresholds(Path(temporary), others, SCENE_SPECIFICITIES)
+    _write(network, card, folder)
 
 
-def predict_folds(
-    catalogue: pd.DataFrame, chips: np.ndarray, mines: np.ndarray, work: Path
-) -> tuple[np.ndarray, np.ndarray]:
-    """Predict the clear chips of the measured folds by networks that saw other places only.
-
-    Returns
-    -------
-    scores : ndarray of shape (M,), float
-    tested : ndarray of shape (M,), int
-        Their rows.
-    """
+def split_by_place(catalogue: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Split the chips into folds of whole places: pairs of train and test rows."""
     splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    scores, tested = [], []
-    for fold, (train, test) in enumerate(splitter.split(mines, mines, catalogue["place"])):
-        if fold in MEASURED:
-            network = average_networks(
-                [train_member(chips[train], mines[train], *member, work) for member in MEMBERS]
-            )
-            clear = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
-            predicted = predict_chips(network, chips, image_px=GALLERY_CHIP_PX, rows=clear)
-            scores.append(predicted[:, 0])
-            tested.append(clear)
-    return np.concatenate(scores), np.concatenate(tested)
+    mines = catalogue["tags"].eq(MINE)
+    return list(splitter.split(mines, mines, catalogue["place"]))
 
 
 def train_member(
@@ -196,3 +159,44 @@ def compress_model(path: Path) -> None:
     ):
         for name in stored.namelist():
             packed.writestr(name, stored.read(name))
+
+
+def _write(network: keras.Model, card: dict[str, Any], folder: Path) -> None:
+    (path,) = save_model(network, folder)
+    compress_model(path)
+    write_json(folder / CARD, card)
+
+
+def _describe(
+    chips: np.ndarray, mines: np.ndarray, *, threshold: float, measured: int
+) -> dict[str, Any]:
+    levels = np.quantile(chips.mean(axis=(1, 2, 3)), BRIGHTNESS_QUANTILES)
+    haze = np.quantile(measure_dark_channels(chips[mines]), HAZE_QUANTILE)
+    return {
+        "labels": [MINE],
+        "credit": CREDIT,
+        "thresholds": {"flat": threshold, "tuned": {MINE: threshold}},
+        "chip_px": GALLERY_CHIP_PX,
+        "ground_distance_m": GROUND_DISTANCE_M,
+        "brightness": levels.tolist(),
+        "dark_channel": float(haze),
+        "input": {
+            "mode": "raw",
+            "pictures": ["raw"],
+            "image_px": GALLERY_CHIP_PX,
+            "channels": 3,
+            "values": [0, 255],
+        },
+        "haze": None,
+        "training": {
+            "model": "EfficientNet-Lites of ImageNet, fine-tuned",
+            "enlarged_to_px": IMAGE_PX,
+            "members": [f"{variant}, seed {seed}" for variant, seed in MEMBERS],
+            "epochs": EPOCHS,
+            "chips": len(chips),
+            "mines": int(mines.sum()),
+            "thresholds_from": f"{measured} chips of places not seen in training",
+            "specificities": {"chip": SPECIFICITY} | SCENE_SPECIFICITIES,
+            "versions": list_versions(),
+        },
+    }

@@ -36,6 +36,7 @@ def test_detector_is_trained_once_and_again_where_a_chip_changes(trained, tmp_pa
     card = read_json(folder / "card.json")
     assert "Earth Genome" in card["credit"]
     assert 0 < card["thresholds"]["tuned"][MINE] < 1
+    assert 0 < card["thresholds"]["site"] <= card["thresholds"]["isolated"] < 1
     detector = load_detector(folder)
     assert (detector.labels, detector.ground_distance_m) == ((MINE,), 10)
     mines, forest = (
