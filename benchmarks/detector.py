@@ -19,11 +19,11 @@ from sklearn.model_selection import StratifiedKFold
 from planet_lib.data.labels import MINE
 from planet_lib.data.mining_watch import load_gallery
 from planet_lib.networks.batches import VIEWS, view_chips
-from planet_lib.networks.efficientnet import VARIANTS
 from planet_lib.networks.predict import predict_batches
 from planet_lib.training.detector import build_detector, embed_frozen, fit_head
 from planet_lib.training.ship_detector import CLEAR, FOLDS, MEMBERS, split_by_place, train_member
 
+FROZEN = MEMBERS[0][0]
 TREES = 500
 EARLY, LATE = "2021", "2023"
 NAMES = [f"{variant}-{seed}" for variant, seed in MEMBERS]
@@ -46,11 +46,11 @@ def predict_views(network, chips: np.ndarray, views: int) -> np.ndarray:
     return np.mean(predicted, axis=0)
 
 
-def load_features(chips: np.ndarray, variant: str, work: Path) -> np.ndarray:
+def load_features(chips: np.ndarray, work: Path) -> np.ndarray:
     """Embed the chips once."""
-    path = work / f"{variant}.npy"
+    path = work / "features.npy"
     if not path.exists():
-        np.save(path, embed_frozen(build_detector(variant), chips))
+        np.save(path, embed_frozen(build_detector(FROZEN), chips))
     return np.load(path)
 
 
@@ -60,11 +60,10 @@ def predict_steps(chips, mines, train, test, work: Path, members: list[tuple[str
     trees = ExtraTreesClassifier(TREES, min_samples_leaf=2, n_jobs=1, random_state=0)
     trees.fit(colours[train], mines[train])
     predictions = {"extra trees on colours": trees.predict_proba(colours[test])[:, 1]}
-    for variant in VARIANTS:
-        network = build_detector(variant)
-        fit_head(network, load_features(chips, variant, work)[:, train], mines[train])
-        predictions[f"{variant}, frozen, one view"] = predict_views(network, chips[test], 1)
-        predictions[f"{variant}, frozen"] = predict_views(network, chips[test], VIEWS)
+    network = build_detector(FROZEN)
+    fit_head(network, load_features(chips, work)[:, train], mines[train])
+    predictions["frozen, one view"] = predict_views(network, chips[test], 1)
+    predictions["frozen"] = predict_views(network, chips[test], VIEWS)
     tuned = {}
     for variant, seed in members:
         network = train_member(chips[train], mines[train], variant, seed, work)

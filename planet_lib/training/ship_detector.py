@@ -47,7 +47,7 @@ CELLS = 4  # along a chip, in which the dark channel is measured
 def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
     """Train the networks of the detector, choose its thresholds, and write both to a folder.
 
-    Takes two to three hours on one core. What is finished is kept in `work`: the same call goes on,
+    Takes two to four hours on one core. What is finished is kept in `work`: the same call goes on,
     and trains again where chips or code have changed.
 
     Parameters
