@@ -82,7 +82,7 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
         scores[fold] = predicted[:, 0]
     rows = np.concatenate([*tested.values()])
     threshold = find_threshold(mines[rows], np.concatenate([*scores.values()]), SPECIFICITY)
-    card = _describe(chips, mines, threshold=threshold, measured=len(rows))
+    card = _describe(network, chips, mines, threshold=threshold, measured=len(rows))
     others = chips[tested[SCENE_FOLD][~mines[tested[SCENE_FOLD]]]]
     with tempfile.TemporaryDirectory() as temporary:
         _write(measured[SCENE_FOLD], card, Path(temporary))
@@ -168,7 +168,12 @@ def _write(network: keras.Model, card: dict[str, Any], folder: Path) -> None:
 
 
 def _describe(
-    chips: np.ndarray, mines: np.ndarray, *, threshold: float, measured: int
+    network: keras.Model,
+    chips: np.ndarray,
+    mines: np.ndarray,
+    *,
+    threshold: float,
+    measured: int,
 ) -> dict[str, Any]:
     levels = np.quantile(chips.mean(axis=(1, 2, 3)), BRIGHTNESS_QUANTILES)
     haze = np.quantile(measure_dark_channels(chips[mines]), HAZE_QUANTILE)
@@ -197,6 +202,7 @@ def _describe(
             "mines": int(mines.sum()),
             "thresholds_from": f"{measured} chips of places not seen in training",
             "specificities": {"chip": SPECIFICITY} | SCENE_SPECIFICITIES,
+            "parameters": network.count_params(),
             "versions": list_versions(),
         },
     }
