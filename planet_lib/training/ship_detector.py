@@ -69,7 +69,6 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
     catalogue, chips = load_gallery(gallery)
     mines = catalogue["tags"].eq(MINE).to_numpy()
     work.mkdir(parents=True, exist_ok=True)
-    network = average_networks([train_member(chips, mines, *member, work) for member in MEMBERS])
     splits = split_by_place(catalogue)
     measured, tested, scores = {}, {}, {}
     for fold in MEASURED:
@@ -82,11 +81,12 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
         scores[fold] = predicted[:, 0]
     rows = np.concatenate([*tested.values()])
     threshold = find_threshold(mines[rows], np.concatenate([*scores.values()]), SPECIFICITY)
-    card = _describe(network, chips, mines, threshold=threshold, measured=len(rows))
+    card = _describe(measured[SCENE_FOLD], chips, mines, threshold=threshold, measured=len(rows))
     others = chips[tested[SCENE_FOLD][~mines[tested[SCENE_FOLD]]]]
     with tempfile.TemporaryDirectory() as temporary:
         _write(measured[SCENE_FOLD], card, Path(temporary))
         card["thresholds"] |= measure_scene_thresholds(Path(temporary), others, SCENE_SPECIFICITIES)
+    network = average_networks([train_member(chips, mines, *member, work) for member in MEMBERS])
     _write(network, card, folder)
 
 
