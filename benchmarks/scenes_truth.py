@@ -64,7 +64,9 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.gallery:
-            model = write_detector(options.work, options.fold, Path(folder) / "detector")
+            model = write_detector(
+                options.gallery, options.work, options.fold, Path(folder) / "detector"
+            )
             cases = lay_canvases(options.gallery, options.fold)
             _, others = read_cells(options.gallery, options.fold)
             found = measure_scene_thresholds(Path(model), others, SPECIFICITIES)
