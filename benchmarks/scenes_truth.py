@@ -58,7 +58,9 @@ def main() -> None:
     parser.add_argument("--model", default="synthetic", help="a shipped detector or a folder")
     parser.add_argument("--gallery", type=Path, help="a copy of Amazon Mining Watch's data")
     parser.add_argument("--fold", type=int, default=1, help="of the gallery's places")
-    parser.add_argument("--work", type=Path, default=Path("runs/detector"), help="has the weights")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/detector"), help="keeps the weights"
+    )
     parser.add_argument("--threshold", type=float)
     parser.add_argument("--isolated-threshold", type=float)
     options = parser.parse_args()
