@@ -139,7 +139,14 @@ EDGES = {
 @pytest.mark.parametrize("edge", EDGES)
 def test_figure_draws_at_its_edge(edge):
     function, *arguments = EDGES[edge]
-    draw(function(*arguments))
+    figure = draw(function(*arguments))
+    legends = [legend.get_window_extent() for legend in figure.legends]
+    for axes in figure.axes:
+        for label in (axes.xaxis.label, axes.yaxis.label):
+            if axes.axison and label.get_text():
+                box = label.get_window_extent()
+                assert figure.bbox.padded(1).count_contains(box.corners()) == 4, label
+                assert not any(box.overlaps(legend) for legend in legends), label
 
 
 def test_every_network_and_input_has_a_name_and_a_look_of_its_own():

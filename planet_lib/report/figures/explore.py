@@ -167,8 +167,8 @@ def plot_colours(statistics: pd.DataFrame, weather: np.ndarray) -> Figure:
     for axes, (name, text) in zip(
         panels,
         (
-            ("value_std", "contrast (standard deviation of brightness)"),
-            ("laplacian_std", "texture (standard deviation of the Laplacian)"),
+            ("value_std", "contrast (std of the brightness)"),
+            ("laplacian_std", "texture (std of the Laplacian)"),
         ),
         strict=True,
     ):

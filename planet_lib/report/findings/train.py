@@ -59,8 +59,8 @@ def conclude_watching(
     right = (decisions == (truth == 1)) | (truth < 0)
     wrong = (~right).sum(axis=(1, 2))
     text = (
-        f"In epoch 1, {wrong[0]} of {(truth >= 0).sum()} decisions about these chips are wrong (a "
-        f"label is predicted or not), in the selected epoch {wrong[-1]}."
+        f"Of the {(truth >= 0).sum()} decisions about these chips (a label is predicted or not), "
+        f"{wrong[0]} are wrong after epoch 1 and {wrong[-1]} after the selected epoch {best_epoch}."
     )
     last_wrong = np.where(
         right[-1], (~right * np.arange(1, best_epoch + 1)[:, None, None]).max(0), 0
