@@ -2,8 +2,8 @@
 
 python benchmarks/detector.py [--data FOLDER] [--splits ...] [--folds ...] [--members ...]
 
-Trained weights and predictions are kept in the work folder, so that an interrupted call goes on. A
-fold takes half an hour to an hour of one core for each network.
+Trained weights are kept in the work folder, so that an interrupted call goes on. A fold takes half
+an hour to an hour of one core for each network.
 """
 
 import argparse
@@ -46,22 +46,22 @@ def predict_views(network, chips: np.ndarray, views: int) -> np.ndarray:
     return np.mean(predicted, axis=0)
 
 
-def load_features(chips: np.ndarray, work: Path) -> np.ndarray:
-    """Embed the chips once."""
-    path = work / "features.npy"
-    if not path.exists():
-        np.save(path, embed_frozen(build_detector(FROZEN), chips))
-    return np.load(path)
-
-
-def predict_steps(chips, mines, train, test, work: Path, members: list[tuple[str, int]]) -> dict:
+def predict_steps(
+    chips: np.ndarray,
+    features: np.ndarray,
+    mines: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    work: Path,
+    members: list[tuple[str, int]],
+) -> dict[str, np.ndarray]:
     """Predict the test chips with every step of the ladder."""
     colours = describe_colours(chips)
     trees = ExtraTreesClassifier(TREES, min_samples_leaf=2, n_jobs=1, random_state=0)
     trees.fit(colours[train], mines[train])
     predictions = {"extra trees on colours": trees.predict_proba(colours[test])[:, 1]}
     network = build_detector(FROZEN)
-    fit_head(network, load_features(chips, work)[:, train], mines[train])
+    fit_head(network, features[:, train], mines[train])
     predictions["frozen, one view"] = predict_views(network, chips[test], 1)
     predictions["frozen"] = predict_views(network, chips[test], VIEWS)
     tuned = {}
@@ -108,6 +108,8 @@ def main() -> None:
         return
     catalogue, chips = load_gallery(options.data)
     mines = catalogue["tags"].eq(MINE).to_numpy()
+    members = [MEMBERS[NAMES.index(name)] for name in options.members]
+    features = embed_frozen(build_detector(FROZEN), chips)
     options.work.mkdir(parents=True, exist_ok=True)
     for split in options.splits:
         rows = []
@@ -115,14 +117,9 @@ def main() -> None:
             if fold not in options.folds:
                 continue
             test = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
-            file = options.work / f"{'-'.join([split, str(fold), *options.members])}.npz"
-            if not file.exists():
-                members = [MEMBERS[NAMES.index(name)] for name in options.members]
-                steps = predict_steps(chips, mines, train, test, options.work, members)
-                np.savez(file, **steps)
-            with np.load(file) as steps:
-                for step, scores in steps.items():
-                    rows.append({"fold": fold, "step": step} | measure(mines[test], scores))
+            steps = predict_steps(chips, features, mines, train, test, options.work, members)
+            for step, scores in steps.items():
+                rows.append({"fold": fold, "step": step} | measure(mines[test], scores))
         table = pd.DataFrame(rows).round(3)
         print(f"\n{split}\n{table.to_markdown(index=False)}", flush=True)
         means = table.groupby("step", sort=False).mean().drop(columns="fold").round(3)

@@ -4,13 +4,16 @@ python benchmarks/mining_folds.py [--data FOLDER] [--work FOLDER] [--seeds 3] [-
 
 Every setting is cross-validated over places, once for each seed: extra trees on statistics of the
 chips, logistic regression on the frozen features of a network pretrained on ImageNet, and two
-networks trained from scratch; the ensemble is the mean of these four. What is finished stands in
-WORK, one JSON for each setting and seed, so the same command goes on after an interruption, and
-`--only` does a part. The whole takes about eight hours on 2 cores; the table is of what is there.
+networks trained from scratch; the ensemble is the mean of these four. What is finished is kept in
+WORK, under a name that changes with chips, code and settings: the same command goes on after an
+interruption, `--only` does a part, and the table is of what is there. A network takes about an hour
+of one core for each input and seed.
 """
 
 import argparse
-import os
+import inspect
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -27,22 +30,27 @@ from planet_lib.evaluation.detection import compare_detectors, find_threshold, s
 from planet_lib.evaluation.detector_errors import score_kinds
 from planet_lib.features.statistics import describe_chip
 from planet_lib.features.trees import predict_with_trees
-from planet_lib.files import map_over_cores, read_json, write_json
+from planet_lib.files import map_over_cores, replace_file
 from planet_lib.haze import METHODS
 from planet_lib.report.figures.detection import format_measures
 from planet_lib.training.cross_validate import cross_validate
 from planet_lib.training.detector import build_detector, embed_frozen, fit_head
 from planet_lib.training.examples import load_examples
+from planet_lib.training.fingerprint import compute_fingerprint
 
 PRETRAINED = "efficientnet_lite0"
-MODELS = ("trees", "pretrained", "cnn", "densenet")
-ENSEMBLE = "ensemble"
-INPUTS = {"raw": ("boundary_constraint", "raw")} | {
-    method: (method, "dehazed") for method in METHODS
+NETWORKS = load_profile("mining").networks
+MODELS = {
+    "trees": predict_with_trees,
+    "pretrained": fit_head,
+    "cnn": cross_validate,
+    "densenet": cross_validate,
 }
+"""The function that each model learns by."""
+ENSEMBLE = "ensemble"
+INPUTS = ("raw", *METHODS)
 SETTINGS = tuple(f"{model}, {name}" for model in MODELS for name in INPUTS)
 SPECIFICITY = 0.95
-MAX_SEEDS = 10
 
 
 def main() -> None:
@@ -55,48 +63,68 @@ def main() -> None:
     if not options.data.exists():
         print(f"no chips in {options.data}; call: planet fetch mining-watch {options.data}")
         return
-    for seed in range(options.seeds):
-        for setting in options.only:
-            path = name_scores(options.work, setting, seed)
-            if not path.exists():
-                print(f"{setting}, seed {seed}", flush=True)
-                run_dir = prepare_run(options.data, options.work, setting, seed)
-                write_json(path, {"scores": predict(run_dir, setting, seed).tolist()})
-    print_table(options.work)
+    options.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        inputs = {name: store_input(options.data, Path(temporary) / name, name) for name in INPUTS}
+        for seed in range(options.seeds):
+            for setting in options.only:
+                file = name_scores(options.work, inputs, setting, seed)
+                if not file.exists():
+                    print(f"{setting}, seed {seed}", flush=True)
+                    scores = predict(inputs, options.work, setting, seed)
+                    with replace_file(file) as partial:
+                        np.save(partial, scores)
+        finished = {
+            setting: load_scores(options.work, inputs, setting, options.seeds)
+            for setting in (*SETTINGS, *(f"{ENSEMBLE}, {name}" for name in INPUTS))
+        }
+        catalogue = load_catalogue(inputs["raw"])
+    print_table(catalogue, {setting: seeds for setting, seeds in finished.items() if seeds})
 
 
-def name_scores(work: Path, setting: str, seed: int) -> Path:
-    return work / "scores" / f"{setting.replace(', ', '-')}-{seed}.json"
+def store_input(data: Path, folder: Path, name: str) -> Path:
+    """Store the chips and, unless they stay as taken, their haze-free copies."""
+    store_chips(data, folder, source="mining-watch", seed=0)
+    if name in METHODS:
+        store_haze_free(folder, method=name, clahe=False)
+    return folder
 
 
-def prepare_run(data: Path, work: Path, setting: str, seed: int) -> Path:
-    """Store the chips once and their haze-free copies once a method; a run for each seed."""
-    method, _ = INPUTS[setting.partition(", ")[2]]
-    stored = work / method
-    if not (stored / "data" / "raw.json").exists():
-        store_chips(data, stored, source="mining-watch", seed=0)
-    if not (stored / "data" / "dehazed.json").exists():
-        store_haze_free(stored, method=method, clahe=False)
-    run_dir = work / f"{method}-{seed}"
-    run_dir.mkdir(exist_ok=True)
-    if not (run_dir / "data").exists():
-        os.symlink(Path("..") / method / "data", run_dir / "data")
-    return run_dir
+def split_setting(setting: str) -> tuple[str, str, str]:
+    """Split a setting into its model, its input and the mode in which the stages call it."""
+    model, name = setting.split(", ")
+    return model, name, "dehazed" if name in METHODS else "raw"
 
 
-def predict(run_dir: Path, setting: str, seed: int) -> np.ndarray:
+def name_scores(work: Path, inputs: dict[str, Path], setting: str, seed: int) -> Path:
+    """Name the scores of a setting after all that determines them."""
+    model, name, input_mode = split_setting(setting)
+    network = NETWORKS.get(model)
+    settings = {
+        "seed": seed,
+        "network": network and network.model_dump(),
+        "code": inspect.getsource(predict),
+    }
+    digest = compute_fingerprint(settings, inputs[name], input_mode, MODELS[model])
+    return work / f"{model}-{name}-{seed}-{digest[:12]}.npy"
+
+
+def predict(inputs: dict[str, Path], work: Path, setting: str, seed: int) -> np.ndarray:
     """Predict the mine on every chip, by a model that saw no chip of its place."""
-    model, _, name = setting.partition(", ")
-    input_mode = INPUTS[name][1]
-    networks = load_profile("mining").networks
-    if model in networks:
-        settings = networks[model].model_dump()
+    model, name, input_mode = split_setting(setting)
+    if model in NETWORKS:
+        run_dir = work / f"{model}-{name}-{seed}"
+        run_dir.mkdir(exist_ok=True)
+        (run_dir / "data").unlink(missing_ok=True)
+        (run_dir / "data").symlink_to(inputs[name] / "data")
+        settings = NETWORKS[model].model_dump()
         probabilities = cross_validate(
             run_dir, model=model, input_mode=input_mode, seed=seed, settings=settings
         )
+        shutil.rmtree(run_dir)
         return probabilities[:, INDEX[MINE]]
-    examples = load_examples(run_dir, input_mode)
-    features = load_features(run_dir, model, input_mode, examples.chips)
+    examples = load_examples(inputs[name], input_mode)
+    features = load_features(inputs[name], model, examples.chips)
     folds = assign_folds(examples.encoded, seed=seed, groups=examples.groups)
     scores = np.zeros(len(folds))
     for fold in range(FOLDS):
@@ -113,37 +141,34 @@ def predict(run_dir: Path, setting: str, seed: int) -> np.ndarray:
     return scores
 
 
-def load_features(run_dir: Path, model: str, input_mode: str, chips: np.ndarray) -> np.ndarray:
-    """Compute the features of the chips once."""
-    path = run_dir / "data" / f"{model}-{input_mode}.npy"
-    if not path.exists():
+def load_features(folder: Path, model: str, chips: np.ndarray) -> np.ndarray:
+    """Compute the features of the chips once for all seeds."""
+    file = folder / f"{model}.npy"
+    if not file.exists():
         if model == "trees":
             features = pd.DataFrame(map_over_cores(describe_chip, chips)).to_numpy()
         else:
             features = embed_frozen(build_detector(PRETRAINED), chips)
-        np.save(path, features)
-    return np.load(path)
+        np.save(file, features)
+    return np.load(file)
 
 
-def load_scores(work: Path, setting: str) -> dict[int, np.ndarray]:
+def load_scores(
+    work: Path, inputs: dict[str, Path], setting: str, seeds: int
+) -> dict[int, np.ndarray]:
     """Load the scores of every finished seed; those of the ensemble where all its members are."""
     model, _, name = setting.partition(", ")
     if model == ENSEMBLE:
-        members = [load_scores(work, f"{member}, {name}") for member in MODELS]
+        members = [load_scores(work, inputs, f"{member}, {name}", seeds) for member in MODELS]
         finished = set.intersection(*(set(member) for member in members))
         return {seed: np.mean([each[seed] for each in members], axis=0) for seed in finished}
-    paths = {seed: name_scores(work, setting, seed) for seed in range(MAX_SEEDS)}
-    return {
-        seed: np.array(read_json(path)["scores"]) for seed, path in paths.items() if path.exists()
-    }
+    files = {seed: name_scores(work, inputs, setting, seed) for seed in range(seeds)}
+    return {seed: np.load(file) for seed, file in files.items() if file.exists()}
 
 
-def print_table(work: Path) -> None:
-    catalogue = load_catalogue(work / INPUTS["raw"][0])
+def print_table(catalogue: pd.DataFrame, finished: dict[str, dict[int, np.ndarray]]) -> None:
     truth = (catalogue["tags"] == MINE).to_numpy()
     groups, kinds = catalogue["group"].to_numpy(), catalogue["kind"].to_numpy()
-    settings = (*SETTINGS, *(f"{ENSEMBLE}, {name}" for name in INPUTS))
-    finished = {setting: seeds for setting in settings if (seeds := load_scores(work, setting))}
     scores = {
         f"{setting} ({len(seeds)} seed{'s' if len(seeds) > 1 else ''})": np.array([*seeds.values()])
         for setting, seeds in finished.items()
