@@ -27,6 +27,7 @@ FROZEN = MEMBERS[0][0]
 TREES = 500
 EARLY, LATE = "2021", "2023"
 NAMES = [f"{variant}-{seed}" for variant, seed in MEMBERS]
+SPLITS = ("place", "time", "random")
 SPECIFICITIES = (0.95, 0.99, 0.994)
 
 
@@ -97,8 +98,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("downloads/mining-watch"))
     parser.add_argument("--work", type=Path, default=Path("runs/detector"))
-    parser.add_argument("--splits", nargs="+", default=["place", "time", "random"])
-    parser.add_argument("--folds", nargs="+", type=int, default=range(FOLDS))
+    parser.add_argument("--splits", nargs="+", choices=SPLITS, default=SPLITS)
+    parser.add_argument("--folds", nargs="+", type=int, default=range(FOLDS), help="by place")
     parser.add_argument(
         "--members", nargs="*", choices=NAMES, default=NAMES, help="none: no training"
     )
@@ -114,7 +115,7 @@ def main() -> None:
     for split in options.splits:
         rows = []
         for fold, (train, test) in enumerate(list_splits(catalogue, mines)[split]):
-            if fold not in options.folds:
+            if split == "place" and fold not in options.folds:
                 continue
             test = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
             steps = predict_steps(chips, features, mines, train, test, options.work, members)

@@ -11,6 +11,7 @@ of one core for each input and seed.
 """
 
 import argparse
+import hashlib
 import inspect
 import shutil
 import tempfile
@@ -41,12 +42,12 @@ from planet_lib.training.fingerprint import compute_fingerprint
 PRETRAINED = "efficientnet_lite0"
 NETWORKS = load_profile("mining").networks
 MODELS = {
-    "trees": predict_with_trees,
-    "pretrained": fit_head,
-    "cnn": cross_validate,
-    "densenet": cross_validate,
+    "trees": (describe_chip, assign_folds, predict_with_trees),
+    "pretrained": (assign_folds, fit_head),
+    "cnn": (cross_validate,),
+    "densenet": (cross_validate,),
 }
-"""The function that each model learns by."""
+"""The functions that each model learns by."""
 ENSEMBLE = "ensemble"
 INPUTS = ("raw", *METHODS)
 SETTINGS = tuple(f"{model}, {name}" for model in MODELS for name in INPUTS)
@@ -99,13 +100,16 @@ def split_setting(setting: str) -> tuple[str, str, str]:
 def name_scores(work: Path, inputs: dict[str, Path], setting: str, seed: int) -> Path:
     """Name the scores of a setting after all that determines them."""
     model, name, input_mode = split_setting(setting)
-    network = NETWORKS.get(model)
     settings = {
         "seed": seed,
-        "network": network and network.model_dump(),
-        "code": inspect.getsource(predict),
+        "network": NETWORKS[model].model_dump() if model in NETWORKS else PRETRAINED,
+        "code": [inspect.getsource(function) for function in (predict, load_features)],
     }
-    digest = compute_fingerprint(settings, inputs[name], input_mode, MODELS[model])
+    digests = [
+        compute_fingerprint(settings, inputs[name], input_mode, function)
+        for function in MODELS[model]
+    ]
+    digest = hashlib.sha256("".join(digests).encode()).hexdigest()
     return work / f"{model}-{name}-{seed}-{digest[:12]}.npy"
 
 

@@ -12,6 +12,7 @@ from planet_lib.files import count_cores
 from planet_lib.report.stage import run_command
 
 FORMATS = ("probabilities", "kaggle")
+SOURCES = ("kaggle", "mining-watch")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +48,11 @@ def _lab(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
+    if options.source is None and str(options.folder) in SOURCES:
+        raise ConfigError(
+            f"planet fetch {options.folder}: where to? Name a folder: "
+            f"planet fetch {options.folder} FOLDER"
+        )
     if options.source == "mining-watch":
         from planet_lib.data.mining_watch_download import fetch_gallery as fetch
     else:
@@ -203,9 +209,8 @@ def _make_parser() -> argparse.ArgumentParser:
     fetch.add_argument(
         "source",
         nargs="?",
-        default="kaggle",
-        choices=("kaggle", "mining-watch"),
-        help="kaggle (with your token), or mining-watch (no account)",
+        choices=SOURCES,
+        help="kaggle (with your token; the default), or mining-watch (no account)",
     )
     fetch.add_argument("folder", type=Path)
 

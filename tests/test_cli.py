@@ -46,6 +46,8 @@ MISTAKES = [
     (("find-mines", "scene.tif", "--out", "x"), 1, "scene.tif: no such file"),
     (("label", "empty", "none/labels.csv"), 1, "none: no such folder; make it first"),
     (("label", "empty", "file"), 1, "file: exists and is kept; choose another name, or add"),
+    (("label", "empty", "a.parquet", "--format", "kaggle"), 1, "Kaggle's table is CSV"),
+    (("fetch", "mining-watch"), 1, "planet fetch mining-watch FOLDER"),
     (("export", "none"), 1, "none: no such folder; give the folder of a network"),
 ]  # fmt: skip
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from sklearn.cluster import DBSCAN
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.neighbors import radius_neighbors_graph
 
 from planet_lib.data.labels import MINE
 from planet_lib.data.problems import Problem
@@ -75,8 +77,8 @@ def scan_gallery(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
         number in the sheet, row by row), ``tags`` (``artisinal_mine`` or empty), ``kind`` (mine,
         or the kind of look-alike), ``series``, ``clear`` (share of clear observations, 0-1, that
         the composite asked for), ``start`` and ``end`` (ISO dates of the composite),
-        ``longitude`` and ``latitude`` (degrees, NaN where unknown), ``place`` (the same for chips
-        within 25 km of each other, or of one series where the location is unknown).
+        ``longitude`` and ``latitude`` (degrees, NaN where unknown), ``place`` (a number, see
+        `group_places`).
     problems : list of Problem
         Sheets and cells that were left out.
 
@@ -108,7 +110,10 @@ def scan_gallery(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
                 f"{gallery}: no sheet {word}, and both kinds are needed; "
                 f"call: planet fetch mining-watch {folder}"
             )
-    catalogue["place"] = group_places(catalogue)
+    unmatched = catalogue.loc[catalogue["latitude"].isna() & catalogue["tags"].eq(MINE), "series"]
+    read = {series: _read_points(folder, series, problems) for series in unmatched.unique()}
+    points = {series: found for series, found in read.items() if found is not None}
+    catalogue["place"] = group_places(catalogue, points)
     return catalogue, problems
 
 
@@ -161,22 +166,44 @@ def read_sheet(path: Path) -> np.ndarray:
     )
 
 
-def group_places(catalogue: pd.DataFrame) -> np.ndarray:
+def group_places(catalogue: pd.DataFrame, points: dict[str, np.ndarray]) -> np.ndarray:
     """Number the places: clusters of located chips at 25 km, and each series without locations.
+
+    Where the points of a series are known, but not which chip lies at which of them, the series and
+    all clusters that its points touch are one place. A series of look-alikes that shows only a part
+    of its points is a place by itself, since they lie all over the Amazon.
+
+    Parameters
+    ----------
+    catalogue : DataFrame of N rows
+        As from `scan_gallery`, without ``place``.
+    points : dict
+        By series, of those without locations: ndarray of shape (P, 2), longitude and latitude in
+        degrees.
 
     Returns
     -------
     ndarray of shape (N,), int
     """
+    count = len(catalogue)
     located = catalogue["latitude"].notna().to_numpy()
-    places = np.full(len(catalogue), -1)
-    if located.any():
-        degrees = catalogue.loc[located, ["latitude", "longitude"]].to_numpy()
-        clusters = DBSCAN(eps=PLACE_KM / EARTH_RADIUS_KM, min_samples=1, metric="haversine")
-        places[located] = clusters.fit_predict(np.radians(degrees))
-    series, _ = pd.factorize(catalogue.loc[~located, "series"])
-    places[~located] = series + places.max() + 1
-    return places
+    codes, names = pd.factorize(catalogue["series"])
+    owners = np.where(located, np.arange(count), count + codes)
+    spots = [catalogue.loc[located, ["longitude", "latitude"]].to_numpy()]
+    spot_owners = [owners[located]]
+    for code, name in enumerate(names):
+        if name in points:
+            spots.append(points[name])
+            spot_owners.append(np.full(len(points[name]), count + code))
+    spots, spot_owners = np.concatenate(spots), np.concatenate(spot_owners)
+    links = np.empty((2, 0), int)
+    if len(spots):
+        radians = np.radians(spots[:, ::-1])
+        near = radius_neighbors_graph(radians, PLACE_KM / EARTH_RADIUS_KM, metric="haversine")
+        links = spot_owners[np.array(near.nonzero())]
+    graph = coo_array((np.ones(links.shape[1], bool), links), shape=(count + len(names),) * 2)
+    _, components = connected_components(graph, directed=False)
+    return np.unique(components[owners], return_inverse=True)[1]
 
 
 def parse_sheet_name(stem: str) -> Sheet:
@@ -218,17 +245,18 @@ def _list_chips(path: Path, name: str, folder: Path, problems: list[Problem]) ->
     table["tags"] = MINE if sheet.mine else ""
     for field in ("kind", "series", "clear", "start", "end"):
         table[field] = getattr(sheet, field)
-    points = _read_points(folder / LOCATIONS / f"{sheet.series}.geojson", problems)
+    points = _read_points(folder, sheet.series, problems)
     if sheet.mine and points is not None and len(points) != count:
         problems.append(
             Problem(name, f"{count} chips, but {len(points)} points", "kept, without coordinates")
         )
-    located = sheet.mine and points is not None and len(points) == count
+    located = points is not None and len(points) == count
     table[["longitude", "latitude"]] = points[cells] if located else np.nan
     return table
 
 
-def _read_points(path: Path, problems: list[Problem]) -> np.ndarray | None:
+def _read_points(folder: Path, series: str, problems: list[Problem]) -> np.ndarray | None:
+    path = folder / LOCATIONS / f"{series}.geojson"
     try:
         features = json.loads(path.read_text())["features"]
         points = [feature["geometry"]["coordinates"][:2] for feature in features]

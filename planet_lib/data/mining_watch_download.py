@@ -40,7 +40,7 @@ def fetch_gallery(folder: Path, *, listing: str = LISTING, files: str = FILES) -
     """
     wanted = [
         entry
-        for entry in _ask(listing).json().get("tree", ())
+        for entry in _list_tree(listing)
         if any(entry["path"].startswith(f"{at}/") and entry["path"].endswith(end)
                for at, end in WANTED.items())
     ]  # fmt: skip
@@ -55,6 +55,16 @@ def fetch_gallery(folder: Path, *, listing: str = LISTING, files: str = FILES) -
     with tqdm(total=size, unit="B", unit_scale=True, desc="download", mininterval=2) as progress:
         for entry in missing:
             _download(f"{files}{entry['path']}", folder / entry["path"], entry, progress)
+
+
+def _list_tree(listing: str) -> list[dict]:
+    try:
+        return _ask(listing).json()["tree"]
+    except (requests.JSONDecodeError, KeyError, TypeError):
+        raise DataError(
+            f"{listing}: answers with no list of files; look at it in a browser: a proxy or a "
+            "login page may stand between"
+        ) from None
 
 
 def _download(address: str, target: Path, entry: dict, progress: tqdm) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from PIL import Image, UnidentifiedImageError
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioIOError
 
 from planet_lib.data.chips import JPEG_START, decode_jpeg, read_file
 from planet_lib.data.content import name_content
@@ -57,13 +57,16 @@ def read_picture(path: Path) -> Picture:
     Raises
     ------
     DataError
-        The file is no such picture, or truncated, grey, partly transparent or too large.
+        The file is no such picture, or truncated, grey, partly transparent or without data, or too
+        large.
     """
     if is_tiff(path):
         return _read_tiff(path)
     data = read_file(path)
     if data.startswith(JPEG_START):
-        return Picture(decode_jpeg(data, path), None)
+        rgb = decode_jpeg(data, path)
+        _check_size(path, rgb.shape[1], rgb.shape[0])
+        return Picture(rgb, None)
     try:
         with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
             picture = Image.open(io.BytesIO(data), formats=("PNG", "WEBP"))
@@ -71,6 +74,8 @@ def read_picture(path: Path) -> Picture:
         if picture.mode not in MODES_IN_COLOUR:
             raise DataError(f"{path}: a picture of mode {picture.mode}, expected 8-bit colour")
         pixels = np.asarray(picture.convert("RGBA"))
+    except Image.DecompressionBombError:
+        raise DataError(f"{path}: no chip but a scene; give it to planet find-mines") from None
     except UnidentifiedImageError:
         content = name_content(data[:64])
         raise DataError(f"{path}: not a picture that can be read, but {content}") from None
@@ -91,6 +96,8 @@ def _read_tiff(path: Path) -> Picture:
                 rgb = stretch_to_visual(read_tiff(path))
             elif source.count >= 3 and source.dtypes[0] == "uint8":
                 rgb = np.moveaxis(source.read((1, 2, 3)), 0, -1)
+                if not source.dataset_mask().all():
+                    raise DataError(f"{path}: parts have no data, expected a full picture")
             else:
                 raise DataError(
                     f"{path}: {source.count} bands of {source.dtypes[0]}, expected red, green and "
@@ -108,7 +115,10 @@ def _measure_ground_distance(source: rasterio.DatasetReader) -> float | None:
     if source.crs.is_geographic:
         latitude = np.radians((source.bounds.top + source.bounds.bottom) / 2)
         return float(distance * METRES_PER_DEGREE * np.sqrt(np.cos(latitude)))
-    return distance * source.crs.linear_units_factor[1]
+    try:
+        return distance * source.crs.linear_units_factor[1]
+    except CRSError:
+        return None  # a local system, of unknown units
 
 
 def _check_size(path: Path, width: int, height: int) -> None:

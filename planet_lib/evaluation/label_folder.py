@@ -23,7 +23,8 @@ from planet_lib.networks.files import PRETRAINED, load_network
 from planet_lib.networks.locate import MODEL, check_network
 from planet_lib.networks.predict import predict_chips
 
-PICTURES_AT_ONCE = 128
+PICTURES_AT_ONCE = 8  # read into memory, each with up to hundreds of chips
+CHIPS_AT_ONCE = 128  # at least, that the network predicts
 TABLE_ENDINGS = (".csv", ".parquet")
 SAME_DISTANCE = 0.02  # relative difference of ground distances that is not resampled
 
@@ -88,7 +89,7 @@ def label_folder(
         The table exists or cannot be written, no picture in the folder can be read, or the network
         is missing, damaged or does not fit the table.
     """
-    _check_table(table, replace=replace)
+    _check_table(table, replace=replace, kaggle=kaggle)
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give a folder of pictures")
     paths = list_pictures(folder)
@@ -101,12 +102,16 @@ def label_folder(
     if kaggle and card["known"] != list(LABELS):
         raise DataError(f"{model}: has not Kaggle's labels; leave out --format kaggle")
     rows, resized = [], 0
+    waiting: list[_Prepared] = []
     with tqdm(total=len(paths), desc="labelling", unit="picture", mininterval=2) as progress:
         for start in range(0, len(paths), PICTURES_AT_ONCE):
             part = paths[start : start + PICTURES_AT_ONCE]
-            prepared = list(map_over_cores(lambda path: _prepare(path, card), part))
-            rows += _predict(network, card, prepared)
-            resized += sum(chips.resized for chips in prepared)
+            waiting += map_over_cores(lambda path: _prepare(path, card), part)
+            is_last = start + PICTURES_AT_ONCE >= len(paths)
+            if is_last or sum(len(each.chips) for each in waiting) >= CHIPS_AT_ONCE:
+                rows += _predict(network, card, waiting)
+                resized += sum(each.resized for each in waiting)
+                waiting = []
             progress.update(len(part))
     problems = [row for row in rows if isinstance(row, str)]
     if len(problems) == len(rows):
@@ -152,8 +157,8 @@ def cut_chips(
     Returns
     -------
     chips : list of ndarray of shape (chip_px, chip_px, 3), uint8
-        They overlap by half at most, and cover the picture. A picture that shows less ground than a
-        chip is continued by its mirror image.
+        They cover the picture, with one more along each side than needed, so that they overlap. A
+        picture that shows less ground than a chip is continued by its mirror image.
     resized : bool
         Whether the picture was resized to one chip without knowing its ground distance.
     """
@@ -172,7 +177,7 @@ def cut_chips(
 
 
 def _place(side: int, chip_px: int) -> list[int]:
-    """Place chips along a side so that they cover it and overlap by half at most."""
+    """Place chips along a side: one more than needed to cover it, so that they overlap."""
     count = 1 if side == chip_px else -(-side // chip_px) + 1
     return [round(start) for start in np.linspace(0, side - chip_px, count)]
 
@@ -246,7 +251,7 @@ def _write(
             content.to_csv(partial, index=False)
 
 
-def _check_table(table: Path, *, replace: bool) -> None:
+def _check_table(table: Path, *, replace: bool, kaggle: bool) -> None:
     """Refuse, before any work, a table that cannot be written or would be lost."""
     if not table.parent.is_dir():
         raise DataError(f"{table.parent}: no such folder; make it first")
@@ -256,6 +261,8 @@ def _check_table(table: Path, *, replace: bool) -> None:
         raise DataError(f"{table}: exists and is kept; choose another name, or add --replace")
     if table.suffix not in TABLE_ENDINGS:
         raise DataError(f"{table}: its ending is none of {', '.join(TABLE_ENDINGS)}")
+    if kaggle and table.suffix != ".csv":
+        raise DataError(f"{table}: Kaggle's table is CSV; end its name with .csv")
     if not os.access(table.parent, os.W_OK):
         raise DataError(f"{table.parent}: cannot be written to; choose another folder")
 

@@ -14,6 +14,8 @@ from galleries import (
     write_points,
     write_sheet,
 )
+from sklearn.cluster import DBSCAN
+from sklearn.metrics import adjusted_rand_score
 
 from planet_lib.data.catalogue import scan_dataset, sign_dataset
 from planet_lib.data.ingest import store_chips
@@ -175,10 +177,63 @@ def test_places_are_clusters_at_25_km_and_series_without_location():
             "series": ["a", "a", "b", "b", "c", "c", "d"],
         }
     )
-    places = group_places(table)
+    places = group_places(table, {})
     assert places[0] == places[1] == places[2] != places[3]
     assert places[4] == places[5] != places[6]
     assert len(set(places)) == 4
+
+
+def test_places_are_those_of_scikit_learn_where_all_chips_are_located():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "latitude": rng.uniform(-9, -6, 200),
+            "longitude": rng.uniform(-60, -57, 200),
+            "series": "a",
+        }
+    )
+    near = DBSCAN(eps=25 / 6371, min_samples=1, metric="haversine")
+    expected = near.fit_predict(np.radians(table[["latitude", "longitude"]].to_numpy()))
+    places = group_places(table, {})
+    assert len(set(places)) > 10
+    assert adjusted_rand_score(expected, places) == 1
+
+
+def test_unmatched_points_join_their_series_with_all_places_that_they_touch():
+    table = pd.DataFrame(
+        {
+            "latitude": [0.0, 2.0, 4.0, np.nan, np.nan, np.nan],
+            "longitude": [0.0, 0.0, 0.0, np.nan, np.nan, np.nan],
+            "series": ["a", "a", "b", "c", "c", "d"],
+        }
+    )
+    places = group_places(table, {"c": np.array([[0.1, 0.0], [0.0, 2.1]]), "d": np.array([[9, 9]])})
+    assert places[0] == places[1] == places[3] == places[4]
+    assert len({places[0], places[2], places[5]}) == 3
+
+
+def test_series_with_one_point_too_many_is_no_place_of_its_own(gallery):
+    name = POSITIVES.replace("v1", "again")
+    write_sheet(gallery, name, paint_chips(4, (190, 150, 110), 7))
+    points = [(-60.0 + i, -5.0) for i in range(5)]
+    write_points(gallery, name.partition("_S2L1C")[0], points)
+    catalogue, problems = scan_dataset(gallery)
+    again = catalogue["path"].str.contains(name, regex=False)
+    assert "4 chips, but 5 points" in str(problems)
+    assert catalogue.loc[again, "latitude"].isna().all()
+    same = catalogue["place"].isin(catalogue.loc[again, "place"])
+    assert same.sum() == 4 + 5
+
+
+def test_look_alikes_with_a_point_for_each_chip_are_located(gallery):
+    name = next(name for name in OTHERS if name.startswith("landslide"))
+    series = name.partition("_S2L1C")[0]
+    write_sheet(gallery, name, paint_chips(3, FOREST, 1))
+    write_points(gallery, series, [(-60.0, -5.0), (-60.0, -5.1), (-20.0, 5.0)])
+    catalogue, _ = scan_dataset(gallery)
+    places = catalogue.loc[catalogue["series"].eq(series), "place"].to_numpy()
+    mine = catalogue["longitude"].eq(-60) & catalogue["tags"].eq(MINE)
+    assert places[0] == places[1] == catalogue.loc[mine, "place"].item() != places[2]
 
 
 def test_no_coordinates_at_all_still_gives_places(gallery):

@@ -119,6 +119,12 @@ def test_damaged_file_is_refused_and_the_others_are_kept(repository, tmp_path):
     assert not (tmp_path / "data/training_gallery/unused/b_negatives.png").exists()
 
 
+def test_page_instead_of_the_listing_is_one_line(repository, tmp_path):
+    repository.contents["data/page"] = b"<html>log in</html>"
+    with pytest.raises(DataError, match=r"page: answers with no list of files"):
+        fetch_gallery(tmp_path, listing=f"{repository.address}data/page", files=repository.address)
+
+
 def test_unreachable_server_is_one_line(tmp_path):
     with pytest.raises(DataError, match=r"127\.0\.0\.1:9/tree: cannot be reached"):
         fetch_gallery(tmp_path, listing="http://127.0.0.1:9/tree", files="http://127.0.0.1:9/")
