@@ -29,7 +29,7 @@ class Detector:
     ----------
     network : keras.Model
     name, version : str
-        The folder, and a digest of the weights.
+        The folder, and a digest of the weights and the card.
     labels : tuple of str
         Its outputs in order.
     chip_px : int
@@ -159,7 +159,7 @@ def load_detector(folder: Path) -> Detector:
     return Detector(
         network=network,
         name=next((name for name, path in find_shipped().items() if path == folder), folder.name),
-        version=hashlib.sha256((folder / MODEL).read_bytes()).hexdigest()[:12],
+        version=_digest(folder),
         labels=labels,
         chip_px=chip_px,
         image_px=card["input"]["image_px"],
@@ -171,6 +171,12 @@ def load_detector(folder: Path) -> Detector:
         brightness=tuple(card.get("brightness", BRIGHTNESS)),
         dark_channel=card.get("dark_channel", 255.0),
     )
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256((folder / MODEL).read_bytes())
+    digest.update((folder / CARD).read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def read_ground_distance(folder: Path) -> float:

@@ -100,6 +100,11 @@ class Grid:
     stride_px: int
 
     @property
+    def step_m(self) -> float:
+        """Side of a pixel in metres."""
+        return self.step * self.crs.linear_units_factor[1]
+
+    @property
     def cell_px(self) -> int:
         """Side of a cell in pixels."""
         return self.chip_px // CELLS

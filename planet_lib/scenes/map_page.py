@@ -103,6 +103,8 @@ def write_map(
     }
     dates = {summary["scene"]: summary["date"] for summary in summaries}
     sites = sites.assign(date=[dates[name] for name in sites.scene])
+    if areas is not None and "areas" not in sites:
+        sites["areas"] = None
     order = sites.probability_max.astype(float).sort_values(ascending=False, kind="stable").index
     sites = sites.loc[order].reset_index(drop=True)
     thumbnails = embed_thumbnails(out, sites)

@@ -33,6 +33,7 @@ COLUMNS = (
     "thumbnail", "thumbnail_haze_free",
 )  # fmt: skip
 OPTIONAL_COLUMNS = ("areas", "change")
+TEXT = {"DATE_AS_STRING": "YES"}  # GDAL takes a scene's name that looks like a date for one
 TABLES = {".geojson": "GeoJSON", ".gpkg": "GPKG", ".kml": "KML"}
 
 
@@ -146,7 +147,7 @@ def write_sites(sites: gpd.GeoDataFrame, folder: Path, *, endings: tuple[str, ..
 
 def read_sites(path: Path) -> gpd.GeoDataFrame:
     """Read the sites of one scene, as `write_sites` wrote them to GeoJSON."""
-    sites = gpd.read_file(path, engine="pyogrio")
+    sites = gpd.read_file(path, engine="pyogrio", **TEXT)
     if sites.empty:
         return gpd.GeoDataFrame(columns=[*COLUMNS, "geometry"], geometry="geometry", crs=WGS84)
     kept = [name for name in (*COLUMNS, *OPTIONAL_COLUMNS) if name in sites]
@@ -162,7 +163,7 @@ def write_missing(missing: gpd.GeoDataFrame, path: Path) -> None:
 
 def read_missing(path: Path) -> gpd.GeoDataFrame:
     """Read the earlier sites that `write_missing` wrote."""
-    missing = gpd.read_file(path, engine="pyogrio")
+    missing = gpd.read_file(path, engine="pyogrio", **TEXT)
     if missing.empty:
         return gpd.GeoDataFrame({"name": [], "change": []}, geometry=[], crs=WGS84)
     return missing

@@ -5,6 +5,7 @@ shows a mine, which is all that a review says, and it is what the mine detector 
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -26,7 +27,7 @@ from planet_lib.errors import ConfigError, DataError, shorten
 from planet_lib.files import read_json, replace_file, write_json
 from planet_lib.scenes.folder import SUMMARY
 from planet_lib.scenes.grid import CELLS, WGS84, lay_grid
-from planet_lib.scenes.outputs import PROBABILITY, SITES, read_sites
+from planet_lib.scenes.outputs import PROBABILITY, SITES, TEXT, read_sites
 from planet_lib.scenes.read import Scene
 from planet_lib.scenes.source import describe_source
 from planet_lib.scenes.stac import FIRST_SATELLITE
@@ -113,7 +114,7 @@ def read_review(path: Path) -> pd.DataFrame:
         if path.suffix.lower() == ".csv":
             table = pd.read_csv(path, dtype={"id": str, "scene": str, "mark": str}, comment=None)
         else:
-            table = pd.DataFrame(gpd.read_file(path, engine="pyogrio"))
+            table = pd.DataFrame(gpd.read_file(path, engine="pyogrio", **TEXT))
     except (DataSourceError, ValueError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a review ({shorten(error)})") from None
     missing = [name for name in NEEDED if name not in table]
@@ -170,24 +171,24 @@ def _write_scene(
     folder: Path, summary: dict, marks: pd.DataFrame, out: Path, applied: Applied
 ) -> None:
     """Cut the chips of a scene's sites and write them as one sheet of each class."""
-    identity = f"{summary['scene']} {summary['model']['version']}"
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
+    identity = [summary["scene"], summary["plan"]["files"], summary["model"]["version"]]
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+    cut = {}
+    if not marks.empty:
+        scene = _open_scene(folder, summary)
+        sites = _read_reviewed_sites(folder)
+        for mark in (RIGHT, WRONG):
+            cut[mark] = _cut_chips(scene, folder, sites, marks[marks["mark"].eq(mark)])
     for place in (GALLERY, TABLES):
         for old in (out / place).glob(f"reviewed-{digest}_*"):
             old.unlink()
-    if marks.empty:
-        return
-    scene = _open_scene(folder, summary)
-    sites = read_sites(folder / SITES)
     first = summary["date"] or FIRST_SATELLITE[:10]
     last = summary["date"] or date.today().isoformat()
     dates = f"{1 - summary['shares']['cloud']:.2f}_{first}_{last}"
-    for mark, word in ((RIGHT, "positives"), (WRONG, "negatives")):
-        chosen = marks[marks["mark"].eq(mark)]
-        chips, rows = _cut_chips(scene, folder, sites, chosen)
+    for mark, (chips, rows) in cut.items():
         if not len(chips):
             continue
-        series = f"reviewed-{digest}_{word}"
+        series = f"reviewed-{digest}_{'positives' if mark == RIGHT else 'negatives'}"
         stem = f"{series}_S2L1C_clear{dates}"
         _write_sheet(chips, out / GALLERY / f"{stem}.png")
         table = pd.DataFrame(rows)
@@ -204,6 +205,19 @@ def _write_scene(
             applied.mines += len(chips)
         else:
             applied.look_alikes += len(chips)
+
+
+def _read_reviewed_sites(folder: Path) -> gpd.GeoDataFrame:
+    """Read the sites of a scene, those that others show too at the place that the map gives them.
+
+    The map shows a site of several scenes once, with the id of the most probable of its parts.
+    """
+    sites = read_sites(folder / SITES)
+    shown = read_sites(folder.parent / SITES) if (folder.parent / SITES).is_file() else sites
+    shown = shown.set_index("id")[["latitude", "longitude"]].reindex(sites["id"])
+    for name in shown:
+        sites[name] = shown[name].fillna(sites.set_index("id")[name]).to_numpy()
+    return sites
 
 
 def _open_scene(folder: Path, summary: dict) -> Scene:
@@ -246,9 +260,10 @@ def _cut_chips(
                 centres = _find_peaks(probability, file.transform, shapes[same].iloc[0])
             else:
                 centres = [forth.transform(row.longitude, row.latitude)]
-            for x, y in centres:
-                chips.append(_cut_chip(reader, grid, x, y))
-                longitude, latitude = back.transform(x, y)
+            for centre in centres:
+                chip, place = _cut_chip(reader, grid, *centre)
+                chips.append(chip)
+                longitude, latitude = back.transform(*place)
                 rows.append({"site": row.id, "latitude": round(latitude, 6),
                              "longitude": round(longitude, 6)})  # fmt: skip
     return np.array(chips), rows
@@ -269,8 +284,11 @@ def _find_peaks(probability: np.ndarray, transform, shape) -> list[tuple[float, 
     return peaks
 
 
-def _cut_chip(reader, grid, x: float, y: float) -> np.ndarray:
-    """Cut one chip around a place, moved into the scene where it would reach beyond its border."""
+def _cut_chip(reader, grid, x: float, y: float) -> tuple[np.ndarray, tuple[float, float]]:
+    """Cut one chip around a place, moved into the scene where it would reach beyond its border.
+
+    Returns the chip, and the place of its middle.
+    """
     column, row = (x - grid.phase[0]) / grid.step, (grid.phase[1] - y) / grid.step
     rows, columns = (
         _place_side(middle, pixels, whole, grid.chip_px)
@@ -281,7 +299,11 @@ def _cut_chip(reader, grid, x: float, y: float) -> np.ndarray:
     levels, valid = reader.read(rows, columns)
     if not valid.any():
         raise DataError(f"{reader.scene.source.paths[0]}: no data where a site was found")
-    return levels if valid.all() else fill_holes(levels, valid)
+    middle = (
+        grid.phase[0] + grid.step * (columns.start + columns.stop) / 2,
+        grid.phase[1] - grid.step * (rows.start + rows.stop) / 2,
+    )
+    return levels if valid.all() else fill_holes(levels, valid), middle
 
 
 def _place_side(middle: float, pixels: range, canvas: range, chip_px: int) -> range:

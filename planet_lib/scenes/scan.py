@@ -1,5 +1,6 @@
 """Predict every tile of a scene, band by band; what is done stays done after an interruption."""
 
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -92,7 +93,7 @@ def load_scan(grid: Grid, folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndar
         tiles = np.s_[row : row + len(rows), column : column + len(columns)]
         path = _name(folder, number)
         try:
-            with np.load(path) as band:
+            with path.open("rb") as file, np.load(file) as band:
                 part = band["probabilities"]
                 if probabilities is None:
                     probabilities = np.empty((*shape, part.shape[-1]), np.float32)
@@ -101,7 +102,7 @@ def load_scan(grid: Grid, folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndar
                 measured = band["cells"]
                 height, width = measured.shape[1:]
                 cells[:, row * step :, column * step :][:, :height, :width] = measured
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise StageError(f"{path}: damaged ({error}); delete it and run again") from None
     return probabilities, classes, cells
 

@@ -93,6 +93,7 @@ class Search:
             if {key: summary.get(key) for key in wanted} == wanted:
                 print(f"{self.source.name}: done already, see {self.done}")
                 return
+            self._check_same_scene(summary["plan"])
         self._prepare_folder()
         start = time.perf_counter()
         scene = self._open_scene()
@@ -127,6 +128,14 @@ class Search:
         )
         self._publish()
         self._report(table, found)
+
+    def _check_same_scene(self, plan: dict) -> None:
+        """Refuse to replace the results of another scene that has the same name."""
+        if plan["files"] != self.plan["files"] and plan["stamp"] != self.plan["stamp"]:
+            raise DataError(
+                f"{self.source.paths[0]}: {self.done} holds the results of another scene of this "
+                f"name, {plan['files'][0]}; choose another folder, or move them away"
+            )
 
     def _prepare_folder(self) -> None:
         """Keep the bands of an interrupted search with the same plan, and nothing else."""
@@ -174,7 +183,7 @@ class Search:
         print(f"{source.name}: scaling {scene.scaling}")
         print(
             f"{source.name}: {len(grid.tile_rows) * len(grid.tile_columns)} tiles of "
-            f"{grid.chip_px} px, every {grid.stride_px} px of {grid.step:g} m, "
+            f"{grid.chip_px} px, every {grid.stride_px} px of {grid.step_m:g} m, "
             f"by {self.detector.name}",
             flush=True,
         )
@@ -230,7 +239,7 @@ class Search:
                 "epsg": grid.crs.to_epsg(),
                 "transform": list(found.transform)[:6],
                 "shape": list(found.classes.shape),
-                "side_m": grid.chip_px // CELLS * grid.step,
+                "side_m": grid.chip_px // CELLS * grid.step_m,
             },
             "overview": {
                 "file": "overview.jpg",
@@ -248,9 +257,12 @@ class Search:
 
     def _publish(self) -> None:
         """Let the finished folder take the place of an older one."""
+        older = self.partial.with_suffix(".older")
+        shutil.rmtree(older, ignore_errors=True)
         if self.done.exists():
-            shutil.rmtree(self.done)
+            self.done.rename(older)
         self.partial.rename(self.done)
+        shutil.rmtree(older, ignore_errors=True)
         shutil.rmtree(self.done / "bands")
         (self.done / PLAN).unlink()
 

@@ -35,7 +35,7 @@ def find_sites(
     """Find sites: groups of touching cells whose probability reaches a threshold.
 
     A site must reach `isolated_threshold` where it is smaller than five tiles and fewer than five
-    tiles of other sites that reach `threshold` lie within 3 km.
+    other tiles that reach `threshold` lie within 3 km.
 
     Parameters
     ----------
@@ -148,8 +148,8 @@ def _number_tiles(
 
 
 def _find_neighboured(found: ProbabilityMap, tiles: pd.DataFrame, cells: np.ndarray) -> set[int]:
-    """Find the sites as large as five tiles, or with five tiles of others within 3 km."""
-    metres = found.grid.stride_px * found.grid.step * found.grid.crs.linear_units_factor[1]
+    """Find the sites as large as five tiles, or with five other tiles within 3 km."""
+    metres = found.grid.stride_px * found.grid.step_m
     places = tiles[["row", "column"]].to_numpy() * metres
     near = set(np.flatnonzero(cells >= NEIGHBOURS * CELLS**2) + 1)
     if tiles.empty:

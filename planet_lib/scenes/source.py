@@ -118,6 +118,12 @@ def describe_source(text: str, *, bands: Sequence[int] | None = None) -> Source:
             )
         if not path.is_file():
             raise DataError(f"{path}: no such file")
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise DataError(
+                f"{str(path)!a}: GDAL cannot open a name that is not UTF-8; rename it"
+            ) from None
     with name_file(paths[0]):
         parts = [_describe_file(path, bands, len(paths)) for path in paths]
         first = parts[0]
@@ -162,7 +168,8 @@ def _describe_file(path: Path, bands: Sequence[int] | None, files: int) -> Sourc
             numbers, reason = list(bands), "option"
         else:
             numbers, reason = find_colours(dataset.descriptions, dataset.colorinterp)
-        if len(set(numbers)) != wanted or not set(numbers) <= set(dataset.indexes):
+        different = len(numbers) == len(set(numbers)) == wanted
+        if not different or not set(numbers) <= set(dataset.indexes):
             raise DataError(f"bands {bands} are not three of 1 to {dataset.count}")
         flags = dataset.mask_flag_enums[numbers[0] - 1]
         masked = MaskFlags.per_dataset in flags
@@ -215,7 +222,13 @@ def _find_placement(dataset: rasterio.DatasetReader) -> Placement:
         raise DataError("its coordinate reference system has no place on Earth")
     if dataset.transform.determinant == 0:
         raise DataError("its geotransform has pixels without area")
-    return Placement(dataset.crs, dataset.transform, dataset.width, dataset.height)
+    placement = Placement(dataset.crs, dataset.transform, dataset.width, dataset.height)
+    if not np.isfinite(placement.measure_sides()).all():
+        raise DataError(
+            f"its coordinates are not on Earth in its coordinate reference system, {dataset.crs}; "
+            "give it the right one with gdal_edit.py -a_srs"
+        )
+    return placement
 
 
 def _find_nodata(dataset: rasterio.DatasetReader, band: int, dtype: str) -> float | None:

@@ -56,10 +56,12 @@ def write_network(
     return folder
 
 
-def write_geotiff(path: Path, values: np.ndarray, *, north: float = ORIGIN[1]) -> Path:
-    """Write RGB levels (H, W, 3) as a GeoTIFF at the west of `ORIGIN`; black is no data."""
+def write_geotiff(
+    path: Path, values: np.ndarray, *, west: float = ORIGIN[0], north: float = ORIGIN[1]
+) -> Path:
+    """Write RGB levels (H, W, 3) as a GeoTIFF, at `ORIGIN` if not told; black is no data."""
     height, width, count = values.shape
-    transform = from_origin(ORIGIN[0], north, GROUND_DISTANCE_M, GROUND_DISTANCE_M)
+    transform = from_origin(west, north, GROUND_DISTANCE_M, GROUND_DISTANCE_M)
     profile = {"driver": "GTiff", "height": height, "width": width, "count": count,
                "dtype": values.dtype, "crs": UTM, "transform": transform, "nodata": 0}  # fmt: skip
     with rasterio.open(path, "w", **profile) as file:

@@ -12,6 +12,7 @@ from rasterio.transform import Affine, from_origin
 from shapely.geometry import Polygon
 
 from planet_lib.cli import main
+from planet_lib.errors import DataError
 from planet_lib.scenes.find import find_mines
 
 
@@ -41,6 +42,7 @@ def refuse(tmp_path, network, capsys):
         ({"crs": CRS.from_wkt('LOCAL_CS["somewhere",UNIT["metre",1]]')}, "no place on Earth"),
         ({"transform": from_origin(700_000, 9_000_000, 300, 300)}, "300 m a pixel"),
         ({"nodata": 9}, "no pixel holds data"),
+        ({"crs": CRS.from_epsg(4326)}, "not on Earth in its coordinate reference system"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -57,6 +59,11 @@ def test_missing_empty_and_foreign_files(tmp_path, refuse):
     assert "empty" in refuse(tmp_path / "empty.tif")
     (tmp_path / "text.tif").write_text("no picture")
     assert "text.tif: cannot be read" in refuse(tmp_path / "text.tif")
+
+
+def test_name_that_is_not_utf_8(write_scene, refuse):
+    path = write_scene(paint_scene(60, 60))
+    assert "not UTF-8; rename it" in refuse(path.rename(path.with_name("S\udce3o.tif")))
 
 
 def test_one_band(write_scene, refuse):
@@ -81,6 +88,7 @@ def test_truncated_file(write_scene, refuse):
         (("--scaling", "bright"), "scaling is 'bright'; allowed: tci"),
         (("--scaling", "9,9"), "no extent"),
         (("--bands", "1,2,9"), "not three of 1 to 3"),
+        (("--bands", "3,2,1,1"), "not three of 1 to 3"),
         (("--boundaries", "missing.geojson"), "missing.geojson: no such file"),
     ],
 )
@@ -142,6 +150,20 @@ def test_two_scenes_of_one_name(write_scene, network, tmp_path, capsys):
     arguments = ["find-mines", path, path, "--model", str(network), "--out", str(tmp_path / "out")]
     assert main(arguments) == 1
     assert "two scenes of this name" in capsys.readouterr().err
+
+
+def test_other_scene_of_the_same_name_does_not_replace_results(write_scene, network, tmp_path):
+    path = write_scene(paint_scene(60, 60))
+    out = tmp_path / "out"
+    find_mines([str(path)], out, model=str(network))
+    before = (out / "scene" / "scene.json").read_bytes()
+    (tmp_path / "2024").mkdir()
+    other = write_scene(paint_scene(80, 60), "2024/scene.tif")
+    with pytest.raises(DataError, match=r"holds the results of another scene of this name"):
+        find_mines([str(other)], out, model=str(network))
+    assert (out / "scene" / "scene.json").read_bytes() == before
+    moved = path.rename(tmp_path / "2024" / "scene.tif")
+    find_mines([str(moved)], out, model=str(network))
 
 
 def test_full_disk_leaves_no_result_and_a_rerun_goes_on(

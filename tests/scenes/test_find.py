@@ -22,7 +22,7 @@ from rasterio.transform import from_origin
 from shapely.geometry import Point, box
 
 import planet_lib.scenes.scan
-from planet_lib.errors import DataError
+from planet_lib.errors import DataError, StageError
 from planet_lib.scenes.areas import read_areas
 from planet_lib.scenes.detector import Detector, choose_detector
 from planet_lib.scenes.find import find_mines
@@ -251,6 +251,22 @@ def test_interrupted_search_goes_on(scene, network, tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize("left", [b"", b"PK\x03\x04 cut off"])
+def test_damaged_band_of_an_interrupted_search_is_one_line(
+    scene, network, tmp_path, monkeypatch, left
+):
+    monkeypatch.setattr(planet_lib.scenes.search, "load_scan", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        find(scene, tmp_path / "out", network)
+    monkeypatch.undo()
+    (band,) = (tmp_path / "out").glob(".*/bands/*.npz")
+    band.write_bytes(left)
+    with pytest.raises(StageError, match=r"npz: damaged .*; delete it and run again"):
+        find(scene, tmp_path / "out", network)
+    band.unlink()
+    assert len(find(scene, tmp_path / "out", network)) == len(MINES)
+
+
 @pytest.mark.slow
 def test_result_does_not_depend_on_how_much_is_read_at_once(write_scene, tmp_path, monkeypatch):
     hazy = write_network(tmp_path / "hazy", haze=True)
@@ -279,6 +295,33 @@ def test_finished_search_is_kept_and_other_settings_renew_it(scene, network, tmp
     find(scene, out, network)
     assert (out / scene.stem / "scene.json").stat().st_mtime_ns == first
     assert len(find(scene, out, network, threshold=0.99, isolated_threshold=0.999)) < len(MINES)
+
+
+def test_changed_card_searches_again(write_scene, tmp_path):
+    folder = write_network(tmp_path / "model")
+    scene = write_scene(paint_scene(100, 100, [(48, 48)]))
+    assert len(find(scene, tmp_path / "out", folder)) == 1
+    card = json.loads((folder / "card.json").read_text()) | {"brightness": [240, 250]}
+    (folder / "card.json").write_text(json.dumps(card))
+    assert len(find(scene, tmp_path / "out", folder)) == 0
+
+
+def test_scene_whose_name_is_a_date_keeps_it(write_scene, network, tmp_path):
+    scene = write_scene(paint_scene(100, 100, [(48, 48)]), "2024-05-01.tif")
+    sites = find(scene, tmp_path / "out", network)
+    assert list(sites.scene) == ["2024-05-01"]
+    assert list(pd.read_csv(tmp_path / "out" / "sites.csv").scene) == ["2024-05-01"]
+    assert '"2024-05-01"' in (tmp_path / "out" / "sites.geojson").read_text()
+
+
+def test_sides_are_metres_in_a_system_of_feet(write_scene, network, tmp_path, capsys):
+    step = 10 / 0.3048006
+    feet = from_origin(2_000_000, 700_000, step, step)
+    scene = write_scene(paint_scene(100, 100), crs="EPSG:2264", transform=feet)
+    find(scene, tmp_path / "out", network)
+    assert "of 10 m, by" in capsys.readouterr().out
+    summary = json.loads((tmp_path / "out" / "scene" / "scene.json").read_text())
+    assert summary["cells"]["side_m"] == pytest.approx(120)
 
 
 def test_changed_file_is_noticed(scene, network, tmp_path, monkeypatch):

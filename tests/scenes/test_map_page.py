@@ -372,6 +372,22 @@ def test_scenes_of_a_folder_come_together_on_one_map(open_map, network, tmp_path
         page.locator("#sites tbody tr").nth(1).click()
 
 
+def test_sites_that_were_searched_without_areas_are_shown_beside_others(
+    open_map, network, tmp_path
+):
+    path = write_geotiff(tmp_path / "mine.tif", paint_scene(100, 100, [(50, 50)]))
+    find_mines([str(path)], tmp_path / "out", model=str(network))
+    path = write_geotiff(tmp_path / "none.tif", paint_scene(100, 100))
+    area = gpd.GeoDataFrame({"name": ["far away"]}, geometry=[box(0, 0, 1, 1)], crs=4326)
+    area.to_file(tmp_path / "areas.gpkg")
+    find_mines(
+        [str(path)], tmp_path / "out", model=str(network), boundaries=tmp_path / "areas.gpkg"
+    )
+    page = open_map(tmp_path / "out" / "map.html")
+    assert page.locator("#sites tbody tr").count() == 1
+    page.locator("#sites tbody tr").click()
+
+
 def test_scene_without_sites_has_a_map(open_map, network, tmp_path):
     path = write_geotiff(tmp_path / "empty.tif", paint_scene(100, 100))
     find_mines([str(path)], tmp_path / "out", model=str(network))

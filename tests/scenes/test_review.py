@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from browser import open_browser
-from galleries import FOREST, MINE, write_gallery
+from galleries import FOREST, MINE, paint_chips, write_gallery, write_sheet
 from made_scenes import GROUND_DISTANCE_M, ORIGIN, UTM, paint_scene, write_geotiff, write_network
 from shapely.geometry import Point
 from sklearn.linear_model import LogisticRegression
@@ -25,6 +25,7 @@ from planet_lib.scenes.review import apply_reviews, read_review
 MINES = [(70, 60), (72, 300), (220, 72), (216, 216)]
 LOOK_ALIKE = (205, 190, 60)
 SIDE_PX = 16
+NO_MINES = paint_chips(2, FOREST, 1)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,33 @@ def test_second_application_replaces_the_first(results, sites, tmp_path):
     assert len(catalogue) == 2
 
 
+def test_application_that_fails_keeps_the_earlier_chips(results, sites, tmp_path):
+    review = write_review(tmp_path / "review.csv", sites, ["right", "wrong"])
+    apply_reviews([review], tmp_path / "gallery", results=results)
+    changed = change_summary(results, tmp_path / "a", lambda s: s["plan"].update(stamp=[]))
+    with pytest.raises(DataError, match="has changed since it was searched"):
+        apply_reviews([review], tmp_path / "gallery", results=changed)
+    assert len(load_gallery(tmp_path / "gallery")[0]) == 2
+
+
+def test_site_that_two_scenes_show_is_cut_where_it_is_most_probable(network, tmp_path):
+    ground = paint_scene(320, 500, [])
+    ground[150:166, 180:420] = MINE  # reaches far into the second scene
+    step = GROUND_DISTANCE_M
+    first = write_geotiff(tmp_path / "first.tif", ground[:, :250])
+    second = write_geotiff(tmp_path / "second.tif", ground[:, 200:], west=ORIGIN[0] + 200 * step)
+    sites = find_mines([str(first), str(second)], tmp_path / "out", model=str(network))
+    assert list(sites.scenes) == ["first; second"]
+    review = write_review(tmp_path / "review.csv", sites, ["right"])
+    assert apply_reviews([review], tmp_path / "gallery", results=tmp_path / "out").mines > 1
+    catalogue, chips = load_gallery_of_mines(tmp_path / "gallery")
+    points = gpd.GeoSeries(gpd.points_from_xy(catalogue.longitude, catalogue.latitude), crs=4326)
+    for point, chip in zip(points.to_crs(UTM), chips, strict=True):
+        row, column = round((ORIGIN[1] - point.y) / step), round((point.x - ORIGIN[0]) / step)
+        shown = ground[row - 24 : row + 24, column - 24 : column + 24]
+        np.testing.assert_allclose(chip.astype(int), shown, atol=1)
+
+
 def test_site_at_a_border_and_unknown_to_the_results_is_cut_within_the_scene(
     results, sites, tmp_path
 ):
@@ -127,6 +155,14 @@ def test_review_apart_from_its_results_is_one_line(sites, tmp_path, capsys):
     assert "--results" in capsys.readouterr().err
     assert main(["review", "apply", str(tmp_path / "no.csv"), "--out", str(tmp_path)]) == 1
     assert "no such file" in capsys.readouterr().err
+
+
+def load_gallery_of_mines(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """Load the mines of a gallery that has no other chips yet."""
+    write_sheet(folder, "random_negatives_S2L1C_clear0.75_2019-01-01_2020-01-01", NO_MINES)
+    catalogue, chips = load_gallery(folder)
+    mines = catalogue["tags"].eq(MINE_LABEL)
+    return catalogue[mines], chips[mines]
 
 
 def change_summary(results: Path, folder: Path, change) -> Path:
