@@ -11,7 +11,7 @@ from tqdm import tqdm
 from planet_lib.data.arrays import compact_array, fill_array
 from planet_lib.data.duplicates import find_duplicates
 from planet_lib.data.folders import is_tiff
-from planet_lib.data.labels import encode_known
+from planet_lib.data.labels import MINE, encode_known
 from planet_lib.data.neighbours import group_chips
 from planet_lib.data.problems import MAX_LEFT_OUT, Problem, write_problems
 from planet_lib.data.readers import ReadChip, find_reader
@@ -86,6 +86,8 @@ def store_chips(
         groups=groups.to_numpy() if groups.duplicated().any() else None,
         kinds=catalogue["kind"][labelled].to_numpy(),
     )
+    if reader.labels == (MINE,):
+        _check_classes(catalogue[labelled], folder)
     catalogue.to_csv(run_dir / CATALOGUE, index=False)
     (run_dir / AGREEMENT).unlink(missing_ok=True)
     if catalogue["tiff"].any():
@@ -112,6 +114,18 @@ def store_chips(
             "keep_neighbours": keep_neighbours,
         },
     )
+
+
+def _check_classes(catalogue: pd.DataFrame, folder: Path) -> None:
+    """Refuse splits in which a detector cannot be trained, chosen or tested."""
+    for split, chips in catalogue.groupby("split"):
+        mines = chips["tags"].eq(MINE)
+        if mines.all() or not mines.any():
+            lacking = "without" if mines.all() else "with"
+            raise DataError(
+                f"{folder}: no chip {lacking} a mine is left for the split {split}, since a place "
+                "is never divided; add sheets of other places"
+            )
 
 
 def decode_chips(

@@ -79,8 +79,8 @@ def assign_folds(
         )
     if groups is not None and (found := len(np.unique(groups))) < FOLDS:
         raise DataError(
-            f"{found} groups of chips are too few to split by groups; set "
-            "keep_neighbours: false in the profile, or add chips of other places"
+            f"{found} groups of chips that adjoin or share a place are too few to split; at least "
+            f"{FOLDS} are needed, so add chips of other places"
         )
     method = StratifiedKFold if groups is None else StratifiedGroupKFold
     splitter = method(FOLDS, shuffle=True, random_state=seed)

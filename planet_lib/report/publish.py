@@ -17,6 +17,8 @@ from planet_lib.report.contents import Page, list_stages
 from planet_lib.report.pages import CANDIDATES_PICTURED, HOME, render_detection, render_index
 from planet_lib.scenes.folder import OUTCOMES, RESULTS, SUMMARY
 
+SUBMISSION = "submission.csv"
+
 
 def publish_index(
     run_dir: Path,
@@ -75,6 +77,7 @@ def publish_index(
     for page in report_dir.glob("*.html"):
         if page.name not in published:
             page.unlink()
+    (report_dir / SUBMISSION).unlink(missing_ok=True)
     if detection:
         write_json(report_dir / "results.json", results)
         render_detection(
@@ -89,7 +92,7 @@ def publish_index(
     mines = read_json(run_dir / "results" / "find_mines.json")
     results["mines"] = mines
     write_json(report_dir / "results.json", results)
-    shutil.copyfile(run_dir / "results" / "submission.csv", report_dir / "submission.csv")
+    shutil.copyfile(run_dir / "results" / SUBMISSION, report_dir / SUBMISSION)
     pictured = [candidate["chip"] for candidate in mines["candidates"][:CANDIDATES_PICTURED]]
     render_index(
         report_dir / "index.html",

@@ -63,6 +63,7 @@ def train_ensemble(
         probabilities, out_of_fold = predict_out_of_fold(
             run_dir, examples, cache, on_fit=on_fit, **settings
         )
+        path.unlink(missing_ok=True)
         np.save(folder / "probabilities.npy", probabilities)
         np.savez_compressed(folder / "out_of_fold.npz", **out_of_fold)
         os.replace(cache / "features.npz", folder / "features.npz")

@@ -122,6 +122,7 @@ def train_run(
                 name: read_json(run_dir / "data" / f"{name}.json") for name in INPUTS[input_mode]
             },
         }
+        manifest.unlink(missing_ok=True)
         _publish(folder, network, history, examples, described)
         shutil.rmtree(checkpoints)
     write_card(run_dir, folder)

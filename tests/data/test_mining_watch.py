@@ -263,9 +263,18 @@ def test_store_holds_the_cells_and_divides_no_place(gallery, tmp_path):
     assert "CC BY 4.0" in manifest["credit"]
 
 
+def test_split_without_a_mine_is_one_line_before_any_training(tmp_path):
+    folder = tmp_path / "gallery"
+    write_sheet(folder, POSITIVES, paint_chips(9, (190, 150, 110), 0))
+    for seed, name in enumerate(OTHERS):
+        write_sheet(folder, name, paint_chips(9, FOREST, seed))
+    with pytest.raises(DataError, match=r"no chip with a mine is left .*add sheets of other pl"):
+        store_chips(folder, tmp_path / "run", source="gallery", seed=0)
+
+
 def test_too_few_places_are_one_line_with_the_cure(tmp_path):
     folder = tmp_path / "gallery"
     write_sheet(folder, POSITIVES, paint_chips(9, (190, 150, 110), 0))
     write_sheet(folder, NEGATIVES, paint_chips(9, FOREST, 1))
-    with pytest.raises(DataError, match=r"2 groups of chips are too few.*keep_neighbours: false"):
+    with pytest.raises(DataError, match=r"2 groups of chips .* too few .*chips of other places"):
         store_chips(folder, tmp_path / "run", source="gallery", seed=0)

@@ -1,5 +1,7 @@
 """Findings: each conclusion follows its data, and turns round when they do."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -249,7 +251,7 @@ def test_leakage_is_shown_only_where_every_seed_agrees(excess, conclusion):
 def test_search_expects_mines_at_the_precision_of_the_test():
     text = find_mines.conclude_search(20, {"predicted": 10, "found": 9})
     assert "9 of 10 mines predicted" in text
-    assert "12 to 20 of the 20 flagged ones have a mine" in text
+    assert "11 to 20 of the 20 flagged ones have a mine" in text
     assert "unknown" in find_mines.conclude_search(20, {"predicted": 0, "found": 0})
     assert "does not mean that there is no mine" in find_mines.conclude_search(
         0, {"predicted": 10, "found": 9}
@@ -261,12 +263,33 @@ def test_effort_says_how_far_to_look_from_the_ranks_of_known_mines():
     assert "The first 30 of 100 held-out chips hold 4 of 4 mines" in text
     assert "would take about 81 chips" in text
     assert "look at the first 15 of 50" in text
-    assert "at least 51% of all mines" in text
+    assert "at least 40% of all mines" in text
     twenty = [*range(1, 20), 100]  # one of twenty may be missed
     assert "The first 18 of 100 held-out chips hold 18 of 20" in find_mines.conclude_effort(
         twenty, 100, 50
     )
     assert "cannot tell how far" in find_mines.conclude_effort([], 100, 50)
+
+
+def test_interval_of_a_search_holds_the_number_of_mines():
+    rng = np.random.default_rng(0)
+    held = []
+    for share in rng.uniform(0.2, 0.9, 400):
+        found, mines = rng.binomial(40, share), rng.binomial(15, share)
+        text = find_mines.conclude_search(15, {"predicted": 40, "found": found})
+        low, high = map(int, re.search(r"(\d+) to (\d+) of the 15", text).groups())
+        held.append(low <= mines <= high)
+    assert np.mean(held) > 0.93
+
+
+@pytest.mark.parametrize("mines", [1, 3, 10, 30])
+def test_effort_promises_no_more_than_it_finds(mines):
+    rng = np.random.default_rng(1)
+    text = find_mines.conclude_effort([*range(1, mines + 1)], 1000, 50)
+    promised = int(re.search(r"at least (\d+)%", text)[1]) / 100
+    wanted = int(re.search(rf"hold (\d+) of {mines}", text)[1])
+    depths = np.sort(rng.random((4000, mines)))[:, wanted - 1]  # shares of all mines down to there
+    assert np.mean(depths < promised) == pytest.approx(0.025, abs=0.012)
 
 
 def test_watched_chips_tell_what_is_learned_last():

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from planet_lib.evaluation.metrics import bound_proportion
+from scipy.stats import beta, betabinom
 
 WANTED = 0.9  # share of the mines that a search should find
+TAIL = 0.025  # beyond each end of an interval
+JEFFREYS = 0.5  # prior counts of a share, on both sides
 
 
 def conclude_search(flagged: int, mine: Mapping[str, int]) -> str:
@@ -26,7 +28,8 @@ def conclude_search(flagged: int, mine: Mapping[str, int]) -> str:
         )
     if predicted == 0:
         return "No test chip reached the threshold, so the precision of the search is unknown."
-    low, high = (round(flagged * share) for share in bound_proportion(found, predicted))
+    right = betabinom(flagged, found + JEFFREYS, predicted - found + JEFFREYS)
+    low, high = (int(right.ppf(share)) for share in (TAIL, 1 - TAIL))
     return (
         f"{found} of {predicted} mines predicted for test chips were right. If the unlabelled "
         f"chips are like the test chips, {low} to {high} of the {flagged:,} flagged ones have a "
@@ -53,7 +56,7 @@ def conclude_effort(ranks: Sequence[int], held_out: int, unlabelled: int) -> str
         )
     wanted = math.ceil(WANTED * mines)
     depth = ranks[wanted - 1]
-    low, _ = bound_proportion(wanted, mines)
+    low = beta.ppf(TAIL, wanted, mines + 1 - wanted)  # of an order statistic
     unranked = round(wanted * (held_out + 1) / (mines + 1))
     return (
         f"The first {depth:,} of {held_out:,} held-out chips hold {wanted} of {mines} mines; in "
