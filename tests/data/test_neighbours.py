@@ -160,5 +160,5 @@ def test_grouped_splits_follow_their_seed(encoded):
 
 
 def test_four_groups_are_too_few(encoded):
-    with pytest.raises(DataError, match="4 groups of chips .* are too few to split"):
+    with pytest.raises(DataError, match=r"4 groups of chips .* are too few to split"):
         split_chips(encoded, seed=0, groups=np.arange(len(encoded)) % 4)
