@@ -11,11 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import radius_neighbors_graph
 
 from planet_lib.data.labels import MINE
+from planet_lib.data.neighbours import group_chips
 from planet_lib.data.problems import Problem
 from planet_lib.errors import DataError
 
@@ -201,9 +200,8 @@ def group_places(catalogue: pd.DataFrame, points: dict[str, np.ndarray]) -> np.n
         radians = np.radians(spots[:, ::-1])
         near = radius_neighbors_graph(radians, PLACE_KM / EARTH_RADIUS_KM, metric="haversine")
         links = spot_owners[np.array(near.nonzero())]
-    graph = coo_array((np.ones(links.shape[1], bool), links), shape=(count + len(names),) * 2)
-    _, components = connected_components(graph, directed=False)
-    return np.unique(components[owners], return_inverse=True)[1]
+    pairs = pd.DataFrame({"first": links[0], "second": links[1]})
+    return np.unique(group_chips(pairs, count + len(names))[owners], return_inverse=True)[1]
 
 
 def parse_sheet_name(stem: str) -> Sheet:

@@ -168,8 +168,8 @@ def _describe_file(path: Path, bands: Sequence[int] | None, files: int) -> Sourc
             numbers, reason = list(bands), "option"
         else:
             numbers, reason = find_colours(dataset.descriptions, dataset.colorinterp)
-        different = len(numbers) == len(set(numbers)) == wanted
-        if not different or not set(numbers) <= set(dataset.indexes):
+        distinct = len(numbers) == len(set(numbers)) == wanted
+        if not distinct or not set(numbers) <= set(dataset.indexes):
             raise DataError(f"bands {bands} are not three of 1 to {dataset.count}")
         flags = dataset.mask_flag_enums[numbers[0] - 1]
         masked = MaskFlags.per_dataset in flags
