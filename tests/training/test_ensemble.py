@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import wraps
 from pathlib import Path
 
 import keras
@@ -17,7 +18,7 @@ from planet_lib.features.trees import predict_with_trees
 from planet_lib.files import read_json
 from planet_lib.networks.architectures import build_model
 from planet_lib.networks.files import save_model
-from planet_lib.training import base_learners, fine_tuning, out_of_fold
+from planet_lib.training import base_learners, ensemble, fine_tuning, out_of_fold
 from planet_lib.training.base_learners import BaseLearners
 from planet_lib.training.ensemble import FOLDER, train_ensemble
 from planet_lib.training.examples import Examples, load_examples
@@ -249,6 +250,24 @@ def test_changed_setting_fits_the_ensemble_again(finished, monkeypatch):
     monkeypatch.setattr(out_of_fold, "BaseLearners", start)
     with pytest.raises(InterruptedError):
         train_ensemble(finished, **SETTINGS | {"seed": 1})
+
+
+@pytest.mark.slow
+def test_ensemble_stopped_while_it_replaces_another_passes_as_neither(
+    finished, tmp_path, monkeypatch
+):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    run_dir = shutil.copytree(finished, tmp_path / "run")
+    steps = read_arrays(run_dir)
+    fitted = steps.pop("all"), steps
+    predict = wraps(predict_out_of_fold)(lambda *_, **__: fitted)
+    monkeypatch.setattr(ensemble, "predict_out_of_fold", predict)
+    monkeypatch.setattr(ensemble.np, "savez_compressed", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_ensemble(run_dir, **SETTINGS | {"seed": 1})
+    assert not (run_dir / FOLDER / "run.json").exists()
 
 
 def test_missing_store_names_the_command_to_run(tmp_path):

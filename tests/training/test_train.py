@@ -134,6 +134,19 @@ def test_changed_setting_or_data_repeats_the_run(undisturbed, tmp_path, monkeypa
         train(run_dir, **change)
 
 
+def test_run_stopped_while_it_replaces_another_passes_as_neither(
+    undisturbed, tmp_path, monkeypatch
+):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    run_dir = shutil.copytree(undisturbed, tmp_path / "run")
+    monkeypatch.setattr("planet_lib.training.train.predict_chips", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(run_dir, epochs=1)
+    assert not (find_results(run_dir) / "run.json").exists()
+
+
 def test_loss_that_is_not_finite_stops_with_the_cure_and_keeps_epochs(tmp_path, monkeypatch):
     run_dir = write_store(tmp_path / "run")
     compiled = []
