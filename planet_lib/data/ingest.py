@@ -11,7 +11,7 @@ from tqdm import tqdm
 from planet_lib.data.arrays import compact_array, fill_array
 from planet_lib.data.duplicates import find_duplicates
 from planet_lib.data.folders import is_tiff
-from planet_lib.data.labels import MINE, encode_known
+from planet_lib.data.labels import MINE, WEATHER, decode_weather, encode_known, encode_tags
 from planet_lib.data.neighbours import group_chips
 from planet_lib.data.problems import MAX_LEFT_OUT, Problem, write_problems
 from planet_lib.data.readers import ReadChip, find_reader
@@ -88,6 +88,8 @@ def store_chips(
     )
     if reader.labels == (MINE,):
         _check_classes(catalogue[labelled], folder)
+    else:
+        _check_weather(catalogue[labelled], folder)
     catalogue.to_csv(run_dir / CATALOGUE, index=False)
     (run_dir / AGREEMENT).unlink(missing_ok=True)
     if catalogue["tiff"].any():
@@ -125,6 +127,16 @@ def _check_classes(catalogue: pd.DataFrame, folder: Path) -> None:
             raise DataError(
                 f"{folder}: no chip {lacking} a mine is left for the split {split}, since a place "
                 "is never divided; add sheets of other places"
+            )
+
+
+def _check_weather(catalogue: pd.DataFrame, folder: Path) -> None:
+    """Refuse splits in which no weather can be learned or tested."""
+    for split, chips in catalogue.groupby("split"):
+        if (decode_weather(encode_tags(chips["tags"])) < 0).all():
+            raise DataError(
+                f"{folder}: no chip of the split {split} has a weather label; "
+                f"give each chip one of {', '.join(WEATHER)}"
             )
 
 

@@ -151,6 +151,13 @@ def test_too_few_usable_chips_are_an_error_without_manifest(dataset, tmp_path):
     assert not (tmp_path / "data" / "raw.json").exists()
 
 
+def test_labels_without_a_weather_are_an_error_without_manifest(dataset, tmp_path):
+    folder = dataset(["primary artisinal_mine"] * 10)
+    with pytest.raises(DataError, match=r"no chip of the split .* has a weather label; give each"):
+        store_chips(folder, tmp_path, source="", seed=0)
+    assert not (tmp_path / "data" / "raw.json").exists()
+
+
 def test_full_disk_is_an_error_and_leaves_no_manifest(dataset, stored_run, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "posix_fallocate", refuse)
     with pytest.raises(OSError, match=r"No space left.*GB are needed.*raw\.npy"):
