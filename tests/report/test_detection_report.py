@@ -159,11 +159,16 @@ def test_results_that_lack_a_key_are_an_error(tmp_path):
 
 @pytest.mark.slow
 def test_report_is_made_from_a_small_gallery(tmp_path, monkeypatch):
-    monkeypatch.setattr(planet_lib.report.build, "ROOT", copy_repository(tmp_path / "copy"))
+    root = copy_repository(tmp_path / "copy")
+    monkeypatch.setattr(planet_lib.report.build, "ROOT", root)
+    earlier = root / "reports" / "x" / "submission.csv"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text("of a report with all labels")
     page = make_report("x", data=write_gallery(tmp_path / "g"), profile="mining-smoke", cores=2)
     names = {path.name for path in page.parent.glob("*.html")}
     assert {"index.html", "01_places.html", "02_dehaze.html", "04_detection.html"} <= names
-    assert not (page.parent / "submission.csv").exists()
+    assert page.parent == earlier.parent
+    assert not earlier.exists()
     results = json.loads((page.parent / "results.json").read_text())
     assert set(results["data"]["labels"]) == {"artisinal_mine"}
     assert sum(kind["chips"] for kind in results["look_alikes"].values()) == 7 * 14
