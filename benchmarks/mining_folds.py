@@ -192,7 +192,9 @@ def print_table(catalogue: pd.DataFrame, finished: dict[str, dict[int, np.ndarra
     shares = {}
     for name, seeds in scores.items():
         flagged = [each >= find_threshold(truth, each, SPECIFICITY) for each in seeds]
-        tables = [score_kinds(kinds[~truth], each[~truth])["share"] for each in flagged]
+        tables = [
+            score_kinds(kinds[~truth], each[~truth], groups[~truth])["share"] for each in flagged
+        ]
         shares[name] = pd.concat(tables, axis=1).mean(axis=1)
     print(f"\nshare of each look-alike taken for a mine at specificity {SPECIFICITY}\n")
     counts = pd.Series(kinds[~truth]).value_counts().rename("chips")

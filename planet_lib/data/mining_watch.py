@@ -21,6 +21,8 @@ from planet_lib.errors import DataError
 CREDIT = "Earth Genome, Amazon Mining Watch, CC BY 4.0"
 GALLERY = "data/training_gallery"
 LOCATIONS = "data/sampling_locations"
+UNFINISHED = "unfinished-download"
+"""Lies in the folder while sheets are missing, see `planet_lib.data.mining_watch_download`."""
 GALLERY_CHIP_PX = 48
 GROUND_DISTANCE_M = 10.0
 PLACE_KM = 25.0
@@ -84,16 +86,26 @@ def scan_gallery(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
     Raises
     ------
     DataError
-        There is no gallery, none of its sheets can be used, or one of the two classes is missing.
+        There is no gallery, its download broke off, none of its sheets can be used, or one of the
+        two classes is missing.
     """
     gallery = folder / GALLERY
+    if (folder / UNFINISHED).exists():
+        raise DataError(
+            f"{folder}: its download broke off; go on with: planet fetch mining-watch {folder}"
+        )
     paths = sorted(gallery.rglob("*.png"))
     if not paths:
         raise DataError(f"{gallery}: no sheets (*.png); call: planet fetch mining-watch {folder}")
     problems: list[Problem] = []
     tables = []
+    names: dict[str, str] = {}
     for path in paths:
         name = str(path.relative_to(folder))
+        if path.stem in names:
+            problems.append(Problem(name, f"the name of {names[path.stem]} too", "left out"))
+            continue
+        names[path.stem] = name
         try:
             tables.append(_list_chips(path, name, folder, problems))
         except DataError as error:
@@ -145,7 +157,8 @@ def read_sheet(path: Path) -> np.ndarray:
     DataError
         The file is not a picture, or not whole cells of 48 px.
     """
-    bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    content = np.fromfile(path, np.uint8)
+    bgr = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
     if bgr is None:
         raise DataError("not a PNG, or truncated; download it again")
     height, width, _ = bgr.shape

@@ -7,7 +7,7 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from planet_lib.data.mining_watch import CREDIT, GALLERY, LOCATIONS
+from planet_lib.data.mining_watch import CREDIT, GALLERY, LOCATIONS, UNFINISHED
 from planet_lib.errors import DataError, shorten
 
 REPOSITORY = "earthrise-media/mining-detector"
@@ -22,6 +22,8 @@ TRIES = 3
 
 def fetch_gallery(folder: Path, *, listing: str = LISTING, files: str = FILES) -> None:
     """Download the sheets and their points; a second call fetches what is missing or has changed.
+
+    A file `planet_lib.data.mining_watch.UNFINISHED` lies in the folder until all have arrived.
 
     Parameters
     ----------
@@ -52,19 +54,26 @@ def fetch_gallery(folder: Path, *, listing: str = LISTING, files: str = FILES) -
         f"{len(missing)} of {len(wanted)} files to download, {size / 1e6:.0f} MB; {CREDIT}",
         flush=True,
     )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / UNFINISHED).touch()
     with tqdm(total=size, unit="B", unit_scale=True, desc="download", mininterval=2) as progress:
         for entry in missing:
             _download(f"{files}{entry['path']}", folder / entry["path"], entry, progress)
+    (folder / UNFINISHED).unlink()
 
 
 def _list_tree(listing: str) -> list[dict]:
     try:
-        return _ask(listing).json()["tree"]
+        answer = _ask(listing).json()
+        tree, cut = answer["tree"], answer.get("truncated", False)
     except (requests.JSONDecodeError, KeyError, TypeError):
         raise DataError(
             f"{listing}: answers with no list of files; look at it in a browser: a proxy or a "
             "login page may stand between"
         ) from None
+    if cut:
+        raise DataError(f"{listing}: lists only a part of the files; clone {REPOSITORY} instead")
+    return tree
 
 
 def _download(address: str, target: Path, entry: dict, progress: tqdm) -> None:

@@ -8,19 +8,22 @@ from planet_lib.evaluation.detection import find_threshold
 from planet_lib.evaluation.metrics import bound_proportion
 
 
-def score_kinds(kinds: np.ndarray, flagged: np.ndarray) -> pd.DataFrame:
+def score_kinds(kinds: np.ndarray, flagged: np.ndarray, groups: np.ndarray) -> pd.DataFrame:
     """Count how often each kind of chip is flagged, such as each look-alike.
 
     Parameters
     ----------
     kinds : ndarray of shape (N,), str
     flagged : ndarray of shape (N,), bool
+    groups : ndarray of shape (N,), int
+        Place of each chip.
 
     Returns
     -------
     DataFrame
-        One row for each kind, the most often flagged first: ``chips``, ``flagged``, its ``share``,
-        and Wilson's 95 % interval ``low`` to ``high``.
+        One row for each kind, the most often flagged first: ``chips``, ``places`` that they come
+        from, ``flagged``, its ``share``, and Wilson's 95 % interval ``low`` to ``high``, which
+        takes chips as independent: a kind from one place has no variation between places.
     """
     rows = {}
     for kind in np.unique(kinds):
@@ -29,12 +32,14 @@ def score_kinds(kinds: np.ndarray, flagged: np.ndarray) -> pd.DataFrame:
         low, high = bound_proportion(count, total)
         rows[kind] = {
             "chips": total,
+            "places": len(np.unique(groups[kinds == kind])),
             "flagged": count,
             "share": count / total,
             "low": low,
             "high": high,
         }
-    table = pd.DataFrame.from_dict(rows, orient="index").astype({"chips": int, "flagged": int})
+    counts = dict.fromkeys(("chips", "places", "flagged"), int)
+    table = pd.DataFrame.from_dict(rows, orient="index").astype(counts)
     return table.sort_values("share", ascending=False)
 
 

@@ -9,6 +9,7 @@ from planet_lib.config import BASE_PROFILE, load_profile
 from planet_lib.data.archives import name_contents
 from planet_lib.data.catalogue import LABELS_FILE, scan_dataset, sign_dataset
 from planet_lib.data.labels import LABELS
+from planet_lib.data.mining_watch import UNFINISHED
 from planet_lib.data.mining_watch_download import fetch_gallery
 from planet_lib.data.problems import summarize_problems
 from planet_lib.data.readers import find_reader, prepare_dataset
@@ -104,6 +105,11 @@ def make_report(
             f"{data}: its chips tell only {', '.join(reader.labels)}, and the ensemble learns all "
             f"labels; take PROFILE={reader.profile}, or set ensemble: null"
         )
+    if reader and reader.labels != LABELS and not loaded.keep_neighbours:
+        raise ConfigError(
+            f"{data}: a detector is tested at places where it was not trained; "
+            "set keep_neighbours: true"
+        )
     search = search or SearchOptions()
     if scenes is None and search != SearchOptions():
         given = ", ".join(key for key, value in vars(search).items() if value is not None)
@@ -163,10 +169,8 @@ def _locate_page(name: str) -> Path:
 
 def _fetch_once(folder: Path) -> Path:
     """Download the data of Amazon Mining Watch unless a call before has done so."""
-    if not folder.exists():
-        partial = folder.with_name(f"partial-{folder.name}")
-        fetch_gallery(partial)
-        os.replace(partial, folder)
+    if not folder.exists() or (folder / UNFINISHED).exists():
+        fetch_gallery(folder)
     return folder
 
 

@@ -15,6 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from planet_lib.data.labels import MINE
 from planet_lib.data.mining_watch import CREDIT, GALLERY_CHIP_PX, GROUND_DISTANCE_M, load_gallery
 from planet_lib.dependencies import digest_dependencies
+from planet_lib.errors import DataError
 from planet_lib.evaluation.detection import find_threshold
 from planet_lib.files import replace_file, write_json
 from planet_lib.networks.card import CARD
@@ -23,8 +24,10 @@ from planet_lib.networks.predict import predict_chips
 from planet_lib.provenance import list_versions
 from planet_lib.training.card import BRIGHTNESS_QUANTILES
 from planet_lib.training.detector import (
+    BATCH_SIZE,
     EPOCHS,
     IMAGE_PX,
+    NEGATIVES_PER_MINE,
     average_networks,
     build_detector,
     embed_frozen,
@@ -64,19 +67,31 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
     ConfigError
         The weights of ImageNet are not installed.
     DataError
-        The gallery cannot be used.
+        The gallery cannot be used, or has too few places or chips.
     """
     catalogue, chips = load_gallery(gallery)
     mines = catalogue["tags"].eq(MINE).to_numpy()
-    work.mkdir(parents=True, exist_ok=True)
+    clear = catalogue["clear"].to_numpy() >= CLEAR
     splits = split_by_place(catalogue)
+    for fold in MEASURED:
+        train, test = splits[fold]
+        count, others = int(mines[train].sum()), int((~mines[train]).sum())
+        shown = count + min(NEGATIVES_PER_MINE * count, others)
+        measurable = int((clear & ~mines)[test].sum())
+        if shown < BATCH_SIZE or not measurable:
+            raise DataError(
+                f"{gallery}: {count} mines and {others} others to train on, {measurable} clear "
+                f"others to choose thresholds on (fold {fold}) are too few; add sheets of other "
+                "places"
+            )
+    work.mkdir(parents=True, exist_ok=True)
     measured, tested, scores = {}, {}, {}
     for fold in MEASURED:
         train, test = splits[fold]
         measured[fold] = average_networks(
             [train_member(chips[train], mines[train], *member, work) for member in MEMBERS]
         )
-        rows = tested[fold] = test[catalogue["clear"].to_numpy()[test] >= CLEAR]
+        rows = tested[fold] = test[clear[test]]
         predicted = predict_chips(measured[fold], chips, image_px=GALLERY_CHIP_PX, rows=rows)
         scores[fold] = predicted[:, 0]
     rows = np.concatenate([*tested.values()])
@@ -91,7 +106,17 @@ def ship_detector(gallery: Path, folder: Path, work: Path) -> None:
 
 
 def split_by_place(catalogue: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Split the chips into folds of whole places: pairs of train and test rows."""
+    """Split the chips into folds of whole places: pairs of train and test rows.
+
+    Raises
+    ------
+    DataError
+        There are fewer places than folds.
+    """
+    if (places := catalogue["place"].nunique()) < FOLDS:
+        raise DataError(
+            f"{places} places are too few for {FOLDS} folds; add sheets of other places"
+        )
     splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     mines = catalogue["tags"].eq(MINE)
     return list(splitter.split(mines, mines, catalogue["place"]))

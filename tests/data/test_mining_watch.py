@@ -1,6 +1,7 @@
 """The gallery of Amazon Mining Watch: its cells, what is known of them, places, and faults."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -124,7 +125,11 @@ def truncate(path):
     path.write_bytes(path.read_bytes()[:40])
 
 
-def empty(path):
+def truncate_all(path):
+    path.write_bytes(b"")
+
+
+def blacken(path):
     write_sheet(path.parents[2], path.stem, np.zeros((4, 48, 48, 3), np.uint8))
 
 
@@ -134,7 +139,8 @@ def empty(path):
         (spoil_name, "the name does not say whether the chips show mines, and when"),
         (cut_half_a_cell, "168 x 192 px are not whole cells of 48 px; download it again"),
         (truncate, "not a PNG, or truncated; download it again"),
-        (empty, "every cell is black"),
+        (truncate_all, "not a PNG, or truncated; download it again"),
+        (blacken, "every cell is black"),
     ],
 )
 def test_sheet_that_cannot_be_used_is_listed_and_left_out(gallery, spoil, problem):
@@ -142,6 +148,19 @@ def test_sheet_that_cannot_be_used_is_listed_and_left_out(gallery, spoil, proble
     catalogue, problems = scan_dataset(gallery)
     assert [(each.problem, each.action) for each in problems] == [(problem, "left out")]
     assert len(catalogue) == 2 * 9 + 6 * 14
+
+
+def test_second_sheet_of_a_name_is_listed_and_left_out(gallery):
+    sheets = gallery / "data/training_gallery"
+    (sheets / "unused").mkdir()
+    shutil.copy(sheets / f"{NEGATIVES}.png", sheets / "unused")
+    catalogue, problems = scan_dataset(gallery)
+    assert catalogue["chip"].is_unique
+    assert len(catalogue) == 2 * 9 + 7 * 14
+    name = f"data/training_gallery/{NEGATIVES}.png"
+    assert [(each.problem, each.action) for each in problems] == [
+        (f"the name of {name} too", "left out")
+    ]
 
 
 @pytest.mark.parametrize(("names", "word"), [(MINES, "with mines"), (OTHERS, "without mines")])

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from planet_lib.data.mining_watch import scan_gallery
 from planet_lib.data.mining_watch_download import fetch_gallery
 from planet_lib.errors import DataError
 
@@ -25,6 +26,7 @@ class Repository:
         self.contents = dict(CONTENTS)
         self.asked = []
         self.break_after = None
+        self.truncated = False
         repository = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -52,7 +54,8 @@ class Repository:
         path = request.path.lstrip("/")
         start = int(request.headers.get("Range", "bytes=0-")[6:-1])
         if path == "tree":
-            content = json.dumps({"tree": self.list_tree()}).encode()
+            listing = {"tree": self.list_tree(), "truncated": self.truncated}
+            content = json.dumps(listing).encode()
         else:
             self.asked.append((path, start))
             content = self.contents[path][start:]
@@ -117,6 +120,17 @@ def test_damaged_file_is_refused_and_the_others_are_kept(repository, tmp_path):
         repository.fetch(tmp_path)
     assert (tmp_path / "data/training_gallery/a_positives.png").exists()
     assert not (tmp_path / "data/training_gallery/unused/b_negatives.png").exists()
+    with pytest.raises(DataError, match="download broke off; go on with: planet fetch"):
+        scan_gallery(tmp_path)
+    repository.contents = dict(CONTENTS)
+    repository.fetch(tmp_path)
+    assert read_files(tmp_path) == WANTED
+
+
+def test_list_of_a_part_of_the_files_is_refused(repository, tmp_path):
+    repository.truncated = True
+    with pytest.raises(DataError, match="lists only a part of the files; clone"):
+        repository.fetch(tmp_path)
 
 
 def test_page_instead_of_the_listing_is_one_line(repository, tmp_path):

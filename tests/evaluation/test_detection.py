@@ -133,9 +133,11 @@ def test_threshold_has_the_specificity_and_no_lower_one_has(specificity):
 
 def test_kinds_are_counted_with_their_intervals():
     kinds = np.array(["sand"] * 4 + ["pond"] * 10)
-    table = score_kinds(kinds, np.array([True, True, False, False] + [False] * 9 + [True]))
+    flagged = np.array([True, True, False, False] + [False] * 9 + [True])
+    table = score_kinds(kinds, flagged, np.array([7] * 4 + [7] * 8 + [8, 9]))
     assert list(table.index) == ["sand", "pond"]
-    assert table.loc["sand", ["chips", "flagged"]].tolist() == [4, 2]
+    assert table.loc["sand", ["chips", "places", "flagged"]].tolist() == [4, 1, 2]
+    assert table.loc["pond", "places"] == 3
     assert table.loc["pond", ["low", "high"]].tolist() == list(bound_proportion(1, 10))
 
 

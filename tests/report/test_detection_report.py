@@ -11,7 +11,7 @@ from galleries import write_gallery
 
 import planet_lib.report.build
 from planet_lib.data.labels import LABELS, MINE
-from planet_lib.data.mining_watch import CREDIT
+from planet_lib.data.mining_watch import CREDIT, UNFINISHED
 from planet_lib.errors import ConfigError, DataError, StageError
 from planet_lib.report.build import make_report
 from planet_lib.report.contents import Page
@@ -45,6 +45,14 @@ def test_profile_whose_ensemble_needs_all_labels_is_refused(elsewhere):
         make(write_gallery(elsewhere / "amazon"), profile="default")
 
 
+def test_places_that_may_be_divided_are_refused(elsewhere, monkeypatch):
+    settings = planet_lib.report.build.load_profile("mining")
+    loose = settings.model_copy(update={"keep_neighbours": False})
+    monkeypatch.setattr(planet_lib.report.build, "load_profile", lambda _: loose)
+    with pytest.raises(ConfigError, match="set keep_neighbours: true"):
+        make(write_gallery(elsewhere / "amazon"))
+
+
 def test_mining_watch_is_downloaded_once(elsewhere, monkeypatch):
     fetched = []
     monkeypatch.setattr(
@@ -60,13 +68,19 @@ def test_mining_watch_is_downloaded_once(elsewhere, monkeypatch):
 
 def test_interrupted_download_is_not_taken_for_the_data(elsewhere, monkeypatch):
     def break_off(folder):
-        write_gallery(folder)
+        (write_gallery(folder) / UNFINISHED).touch()
         raise DataError("the connection broke")
 
     monkeypatch.setattr(planet_lib.report.build, "fetch_gallery", break_off)
-    with pytest.raises(DataError, match="connection"):
-        make(planet_lib.report.build.FETCHED)
-    assert not (elsewhere / "downloads" / "mining-watch").exists()
+    watch, downloaded = planet_lib.report.build.FETCHED, elsewhere / "downloads" / "mining-watch"
+    for _ in range(2):
+        with pytest.raises(DataError, match="connection"):
+            make(watch)
+    with pytest.raises(DataError, match="download broke off; go on with: planet fetch"):
+        make(downloaded)
+    finish = (downloaded / UNFINISHED).unlink
+    monkeypatch.setattr(planet_lib.report.build, "fetch_gallery", lambda _: finish())
+    assert make(watch)["data"] == str(downloaded)
 
 
 def test_folder_of_that_name_is_taken_as_it_is(elsewhere):
@@ -88,6 +102,14 @@ RESULTS = {
         "labelled": 1000,
         "unlabelled": 0,
         "left_out": 0,
+        "problems": [
+            {
+                "problem": "every cell is black",
+                "action": "left out",
+                "files": 2,
+                "example": "dark.png",
+            }
+        ],
         "splits": {"train": 600, "validation": 200, "test": 200},
         "sha256": "abc",
     },
@@ -106,7 +128,14 @@ RESULTS = {
         "points": {"average precision": 0.52},
     },
     "look_alikes": {
-        "river bank": {"chips": 40, "flagged": 7, "share": 0.175, "low": 0.09, "high": 0.32}
+        "river bank": {
+            "chips": 40,
+            "places": 2,
+            "flagged": 7,
+            "share": 0.175,
+            "low": 0.09,
+            "high": 0.32,
+        }
     },
     "missed": {"mines": 181, "found": 63},
     "mistaken": [{"chip": "v1_0001", "kind": "river bank"}],
@@ -140,6 +169,9 @@ def test_front_page_of_a_detector_shows_its_operating_points(tmp_path):
         assert words in text
     for words in ("63 of 181", "0.520", "in cross-validation over places", "100 random place"):
         assert words in text
+    for words in ("every cell is black", "dark.png"):
+        assert words in text
+    assert "Every chip could be read" not in text
     assert "\N{MINUS SIGN}0.125" in text
     assert "unlabelled" not in text
     assert page.find("a", href="04_detection.html")
@@ -164,12 +196,15 @@ def test_report_is_made_from_a_small_gallery(tmp_path, monkeypatch):
     earlier = root / "reports" / "x" / "submission.csv"
     earlier.parent.mkdir(parents=True)
     earlier.write_text("of a report with all labels")
-    page = make_report("x", data=write_gallery(tmp_path / "g"), profile="mining-smoke", cores=2)
+    gallery = write_gallery(tmp_path / "g")
+    (gallery / "data/training_gallery/holiday.png").write_bytes(b"")
+    page = make_report("x", data=gallery, profile="mining-smoke", cores=2)
+    assert "holiday.png" in page.read_text()
     names = {path.name for path in page.parent.glob("*.html")}
     assert {"index.html", "01_places.html", "02_dehaze.html", "04_detection.html"} <= names
     assert page.parent == earlier.parent
     assert not earlier.exists()
-    results = json.loads((page.parent / "results.json").read_text())
+    results = json.loads((page.parent / "results.json").read_text(), parse_constant=pytest.fail)
     assert set(results["data"]["labels"]) == {"artisinal_mine"}
     assert sum(kind["chips"] for kind in results["look_alikes"].values()) == 7 * 14
     probabilities = np.load(page.parents[2] / "runs/x/models/cnn-raw/probabilities.npy")

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from planet_lib.data.labels import INDEX, LABELS, MINE, WEATHER, encode_tags
+from planet_lib.evaluation.detector_errors import score_kinds
 from planet_lib.evaluation.run_scores import score_run
 from planet_lib.report.findings import (
     dehaze,
+    detection,
     ensemble,
     evaluate,
     explore,
@@ -352,3 +354,41 @@ def test_mistakes_of_a_chip_are_written_in_plain_words():
     text = train.describe_mistakes(truth, predicted)
     assert text == "missed: artisanal mine\nfalse: bare ground"
     assert train.describe_mistakes(truth, truth) == "no mistake"
+
+
+def test_kinds_say_where_they_come_from_and_whether_chance_explains_their_order():
+    kinds = np.repeat(["sand", "pond"], 100)
+    flagged = np.arange(200) % 100 < np.repeat([40, 2], 100)
+    places = np.repeat([1, 2], 100)
+    text = detection.conclude_kinds(score_kinds(kinds, flagged, places))
+    assert "sand (40 of 100, 40.0%); least often: pond (2 of 100, 2.0%)" in text
+    assert "2 of the 2 kinds come from one place each" in text
+    spread = score_kinds(kinds, flagged, np.arange(200))
+    assert detection.conclude_kinds(spread).endswith("2.0%).")
+    same = score_kinds(kinds, np.arange(200) % 2 == 0, places)
+    assert "chance may explain the order" in detection.conclude_kinds(same)
+    assert "only one kind" in detection.conclude_kinds(spread.head(1))
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [([90, 10], "some of their intervals do not overlap"), ([50, 52], "all their intervals")],
+)
+def test_regions_differ_where_their_intervals_are_apart(found, verdict):
+    table = pd.DataFrame({"mines": [100, 100], "found": found}, index=["A", "B"])
+    assert verdict in detection.conclude_regions(table)
+    assert "One region has a location" in detection.conclude_regions(table.head(1))
+    assert "No region has a location" in detection.conclude_regions(table.head(0))
+
+
+def test_sizes_are_compared_unless_all_mines_are_found():
+    hectares = np.arange(20) / 2
+    text = detection.conclude_sizes(hectares, hectares > 4)
+    assert "missed mine shows 2.0 hectares" in text
+    assert "of a found one 7.0" in text
+    assert "Every mine is found" in detection.conclude_sizes(hectares, hectares >= 0)
+
+
+def test_random_splits_flatter_where_they_score_higher():
+    assert "Random splits flatter" in detection.conclude_divisions({"random": 0.7, "by place": 0.4})
+    assert "hardly flatter" in detection.conclude_divisions({"random": 0.41, "by place": 0.4})

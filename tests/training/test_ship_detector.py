@@ -4,6 +4,7 @@ import galleries
 import pytest
 
 from planet_lib.data.labels import MINE
+from planet_lib.errors import DataError
 from planet_lib.files import read_json
 from planet_lib.scenes.detector import load_detector
 from planet_lib.training import ship_detector
@@ -52,3 +53,17 @@ def test_detector_is_trained_once_and_again_where_a_chip_changes(trained, tmp_pa
     galleries.write_sheet(gallery, sheet.stem, galleries.paint_chips(9, galleries.MINE, seed=99))
     ship_detector.ship_detector(gallery, folder, work)
     assert len(trained) == 2 * len(seeds) * trainings
+
+
+def test_gallery_that_is_too_small_is_one_line_before_any_training(trained, tmp_path):
+    few = galleries.write_gallery(tmp_path / "few", mines=3)
+    with pytest.raises(DataError, match=r"\d mines and \d+ others .* are too few; add sheets"):
+        ship_detector.ship_detector(few, tmp_path / "detector", tmp_path / "work")
+    sheets = few / "data" / "training_gallery"
+    for path in [*sheets.glob("*.png")]:
+        if "v1" not in path.name and "landslide" not in path.name:
+            path.unlink()
+    with pytest.raises(DataError, match="4 places are too few for 5 folds"):
+        ship_detector.ship_detector(few, tmp_path / "detector", tmp_path / "work")
+    assert not trained
+    assert not (tmp_path / "work").exists()

@@ -15,7 +15,6 @@ from planet_lib.report.figures.style import (
     INK,
     MUTED,
     OCHRE,
-    PLUM,
     SKY,
     label_plainly,
     make_figure,
@@ -110,7 +109,7 @@ def plot_kinds(table: pd.DataFrame, allowed: float) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        As returned by `planet_lib.evaluation.detection.score_kinds`.
+        As returned by `planet_lib.evaluation.detector_errors.score_kinds`.
     allowed : float
         Share of all chips without a mine that the threshold lets through.
     """
@@ -173,7 +172,7 @@ def plot_haziness_by_composite(table: pd.DataFrame) -> Figure:
     shares = sorted(table["clear"].unique())
     for position, share in enumerate(shares):
         part = table[table["clear"] == share]
-        for offset, name, colour in ((-0.18, "before", PLUM), (0.18, "after", SKY)):
+        for offset, name, colour in ((-0.18, "before", OCHRE), (0.18, "after", SKY)):
             axes.boxplot(
                 part[name], positions=[position + offset], widths=0.3, showfliers=False,
                 patch_artist=True, boxprops={"facecolor": colour, "alpha": 0.6},
@@ -183,7 +182,7 @@ def plot_haziness_by_composite(table: pd.DataFrame) -> Figure:
     axes.set_xticks(range(len(shares)), names)
     axes.set_xlabel("share of clear observations that the composite asks for")
     axes.set_ylabel("haziness")
-    for name, colour in (("before haze removal", PLUM), ("after", SKY)):
+    for name, colour in (("before haze removal", OCHRE), ("after", SKY)):
         axes.bar(0, 0, color=colour, alpha=0.6, label=name)
     axes.legend()
     return figure

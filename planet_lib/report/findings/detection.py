@@ -10,7 +10,6 @@ from planet_lib.evaluation.metrics import bound_proportion
 from planet_lib.report.contents import name_run
 from planet_lib.report.findings.writing import join_names, write_minus
 
-SIGNIFICANT = 0.05
 AVERAGE_PRECISION = "average precision"
 
 
@@ -84,18 +83,26 @@ def conclude_kinds(table: pd.DataFrame) -> str:
     Parameters
     ----------
     table : DataFrame
-        As returned by `planet_lib.evaluation.detection.score_kinds`.
+        As returned by `planet_lib.evaluation.detector_errors.score_kinds`.
     """
     if len(table) < 2:
         return "There is only one kind of chip without a mine, so no kinds are compared."
     worst, best = table.iloc[0], table.iloc[-1]
-    apart = worst["low"] > best["high"]
-    verdict = "" if apart else " Their intervals overlap, so chance may explain the order."
+    single = int((table["places"] == 1).sum())
+    if worst["low"] <= best["high"]:
+        verdict = "Their intervals overlap, so chance may explain the order."
+    elif single:
+        verdict = (
+            f"The chips of {single} of the {len(table)} kinds come from one place each; those of "
+            "other places may differ."
+        )
+    else:
+        verdict = ""
     return (
         f"Most often taken for a mine: {worst.name} ({worst['flagged']:.0f} of "
         f"{worst['chips']:,.0f}, {worst['share']:.1%}); least often: {best.name} "
-        f"({best['flagged']:.0f} of {best['chips']:,.0f}, {best['share']:.1%}).{verdict}"
-    )
+        f"({best['flagged']:.0f} of {best['chips']:,.0f}, {best['share']:.1%}). {verdict}"
+    ).rstrip()
 
 
 def conclude_sizes(hectares: np.ndarray, found: np.ndarray) -> str:
@@ -113,8 +120,7 @@ def conclude_sizes(hectares: np.ndarray, found: np.ndarray) -> str:
         f"The median chip of a missed mine shows {np.median(hectares[~found]):.1f} hectares of "
         f"bright ground, that of a found one {np.median(hectares[found]):.1f}"
     )
-    verdict = "more than chance explains" if p < SIGNIFICANT else "which may be chance"
-    return f"{medians}: {verdict} (Mann-Whitney, p = {p:.2g})."
+    return f"{medians} (Mann-Whitney, p = {p:.2g} if the chips were independent)."
 
 
 def conclude_regions(table: pd.DataFrame) -> str:
@@ -126,15 +132,14 @@ def conclude_regions(table: pd.DataFrame) -> str:
         One row per region: ``mines`` and ``found``.
     """
     if len(table) < 2:
-        return "There is only one region with a location."
+        return f"{'One' if len(table) else 'No'} region has a location, so none are compared."
     bounds = [bound_proportion(int(row.found), int(row.mines)) for row in table.itertuples()]
     recalls = table["found"] / table["mines"]
     low, high = max(low for low, _ in bounds), min(high for _, high in bounds)
     verdict = (
-        "the intervals of the best and the worst do not overlap: how well mines are found depends "
-        "on where they are"
+        "some of their intervals do not overlap: how well mines are found depends on where they are"
         if low > high
-        else "all intervals overlap"
+        else "all their intervals overlap"
     )
     return (
         f"Recall ranges from {recalls.min():.0%} ({recalls.idxmin()}) to {recalls.max():.0%} "
@@ -154,13 +159,10 @@ def conclude_composites(table: pd.DataFrame) -> str:
     sentences = []
     for clear, row in table.iterrows():
         change = row["dehazed"] - row["raw"]
-        verdict = "more than chance explains" if row["p"] < SIGNIFICANT else "which may be chance"
         sentences.append(
             f"Where {clear:g} of the observations had to be clear, {row['raw']:.1%} of "
             f"{row['chips']:,.0f} chips without a mine are taken for one as taken and "
             f"{row['dehazed']:.1%} after haze removal, a change of {100 * change:+.1f} percentage "
-            f"points, {verdict}."
+            f"points (McNemar, p = {row['p']:.2g} if the chips were independent)."
         )
-    return (
-        write_minus(" ".join(sentences)) or "No network was trained on both, so none is compared."
-    )
+    return write_minus(" ".join(sentences))
