@@ -27,7 +27,12 @@ from planet_lib.data.ingest import store_chips
 from planet_lib.data.labels import INDEX, MINE
 from planet_lib.data.splits import FOLDS, assign_folds
 from planet_lib.data.store import load_catalogue
-from planet_lib.evaluation.detection import compare_detectors, find_threshold, score_detectors
+from planet_lib.evaluation.detection import (
+    compare_detectors,
+    find_threshold,
+    measure_detector,
+    score_detectors,
+)
 from planet_lib.evaluation.detector_errors import score_kinds
 from planet_lib.features.statistics import describe_chip
 from planet_lib.features.trees import predict_with_trees
@@ -179,6 +184,12 @@ def print_table(catalogue: pd.DataFrame, finished: dict[str, dict[int, np.ndarra
     }
     print(f"\n{truth.sum():,} mines among {len(truth):,} chips, {len(np.unique(groups))} places\n")
     print(format_measures(score_detectors(truth, scores, groups, seed=0)).to_markdown())
+    print("\naverage precision of each seed: the intervals are over places, not over trainings\n")
+    of_seed = {
+        name: {f"seed {seed}": measure_detector(truth, each)[0] for seed, each in seeds.items()}
+        for name, seeds in finished.items()
+    }
+    print(pd.DataFrame.from_dict(of_seed, orient="index").round(3).to_markdown())
     raw = [f"{model}, raw" for model in (*MODELS, ENSEMBLE)]
     of_haze = [(name, f"{name.partition(', ')[0]}, raw") for name in finished if name not in raw]
     of_model = [(name, "densenet, raw") for name in raw if name != "densenet, raw"]
