@@ -8,7 +8,7 @@ from planet_lib.files import read_json
 
 CARD = "card.json"
 KAGGLE_CHIP = {"chip_px": 256, "ground_distance_m": 3.0}
-"""The chips of a network whose card says nothing about them."""
+"""The competition's chips, on which a network was trained whose card does not say."""
 
 
 def read_card(folder: Path) -> dict:

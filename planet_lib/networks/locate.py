@@ -10,9 +10,12 @@ SHIPPED = Path(__file__).parent / "pretrained"
 
 
 def name_network(name: str) -> Path:
-    """Find a network by the name of one that comes with the package, or by its folder."""
-    shipped = SHIPPED / name
-    return shipped if name in list_shipped() and not Path(name).exists() else Path(name)
+    """Find a network by its folder, or by the name of one that comes with the package.
+
+    A folder without a network, such as one of chips, does not hide a shipped network of its name.
+    """
+    folder, shipped = Path(name), SHIPPED / name
+    return folder if (folder / MODEL).is_file() or not (shipped / MODEL).is_file() else shipped
 
 
 def list_shipped() -> list[str]:

@@ -11,7 +11,7 @@ from planet_lib.data.labels import MINE
 from planet_lib.errors import ConfigError, DataError, suggest
 from planet_lib.networks.card import CARD, read_card
 from planet_lib.networks.files import load_network
-from planet_lib.networks.locate import MODEL, SHIPPED, list_shipped
+from planet_lib.networks.locate import MODEL, SHIPPED, list_shipped, name_network
 from planet_lib.networks.predict import predict_batches
 from planet_lib.scenes.grid import CELLS
 
@@ -42,7 +42,8 @@ class Detector:
     haze : dict or None
         ``method`` and ``clahe`` of the haze removal.
     thresholds : dict of str to float
-        For each label; of the mine, for the merged probabilities of overlapping tiles.
+        For each label that the network was trained on; of the mine, for the merged probabilities of
+        overlapping tiles.
     isolated_threshold : float
         Of the mine, far from other finds.
     brightness : tuple of float
@@ -105,7 +106,7 @@ def choose_detector(model: str | None, ground_distance_m: float) -> Path:
     """
     shipped = find_shipped()
     if model is not None:
-        folder = shipped.get(model, Path(model))
+        folder = name_network(model)
         if not (folder / CARD).is_file():
             raise ConfigError(
                 f"model {model}: no folder with {CARD}; {suggest(model, shipped)}, or give "
@@ -133,14 +134,14 @@ def load_detector(folder: Path) -> Detector:
     Raises
     ------
     DataError
-        The network is damaged, finds no mines, or differs from its card.
+        The network is damaged, was not trained on mines, or differs from its card.
     StageError
         The card is missing or damaged.
     """
     card = read_card(folder)
     labels = tuple(card["labels"])
-    if MINE not in labels:
-        raise DataError(f"{folder / CARD}: the labels do not include {MINE}")
+    if MINE not in card["known"]:
+        raise DataError(f"{folder / CARD}: the network was not trained on {MINE}; choose another")
     network = load_network(folder / MODEL)
     shapes = network.output.values() if isinstance(network.output, dict) else [network.output]
     outputs = sum(output.shape[-1] for output in shapes)
@@ -150,7 +151,7 @@ def load_detector(folder: Path) -> Detector:
             f"{folder / MODEL}: {outputs} outputs and {network.input_shape[-1]} channels; its card "
             f"says {len(labels)} and {channels}"
         )
-    thresholds = {label: card["thresholds"].get("flat", FLAT) for label in labels}
+    thresholds = {label: card["thresholds"].get("flat", FLAT) for label in card["known"]}
     thresholds |= card["thresholds"].get("tuned", {})
     thresholds[MINE] = card["thresholds"].get("site", thresholds[MINE])
     chip_px = card["chip_px"]

@@ -171,13 +171,13 @@ def _draw_polygons(numbers: np.ndarray, found: ProbabilityMap) -> dict[int, Base
 
 
 def _list_labels(tiles: pd.DataFrame | None, probabilities: np.ndarray, detector: Detector) -> str:
-    """List the other labels whose threshold the mean of a site's tiles reaches."""
+    """List the other known labels whose threshold the mean of a site's tiles reaches."""
     if tiles is None:
         return ""
     mean = probabilities[tiles.row, tiles.column].mean(axis=0)
     shown = [
         label
         for label, probability in zip(detector.labels, mean, strict=True)
-        if label != MINE and probability >= detector.thresholds[label]
+        if label != MINE and probability >= detector.thresholds.get(label, np.inf)
     ]
     return "; ".join(shown)

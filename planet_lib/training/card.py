@@ -6,7 +6,7 @@ import numpy as np
 
 from planet_lib.config import INPUTS
 from planet_lib.data.labels import INDEX, LABELS, list_known
-from planet_lib.data.store import open_store
+from planet_lib.data.store import load_catalogue, open_store
 from planet_lib.evaluation.metrics import F2_THRESHOLD, tune_thresholds
 from planet_lib.files import read_json, write_json
 from planet_lib.networks.card import CARD
@@ -24,6 +24,8 @@ def write_card(run_dir: Path, folder: Path) -> None:
       nothing;
     - ``thresholds``: ``flat`` for all labels, or ``tuned`` for each known label on the validation
       chips, both for the mean prediction over eight views;
+    - ``chip_px`` and ``ground_distance_m``: side of a training chip in pixels, and of such a pixel
+      in metres;
     - ``input``: ``mode``, ``pictures`` in the order of their channels, ``image_px``,
       ``channels`` and the range of ``values``;
     - ``brightness``: lowest and highest mean level, 0 to 255, of 99 % of the training chips as
@@ -60,6 +62,8 @@ def write_card(run_dir: Path, folder: Path) -> None:
                 "flat": F2_THRESHOLD,
                 "tuned": {label: float(tuned[INDEX[label]]) for label in known},
             },
+            "chip_px": open_store(run_dir, "raw").shape[1],
+            "ground_distance_m": float(load_catalogue(run_dir)["ground_distance_m"].median()),
             "input": {
                 "mode": manifest["input"],
                 "pictures": list(pictures),

@@ -211,6 +211,7 @@ def test_report_is_made_from_a_small_gallery(tmp_path, monkeypatch):
     assert np.isfinite(probabilities).all(axis=0).tolist() == [label == MINE for label in LABELS]
     card = json.loads((page.parents[2] / "runs/x/models/cnn-raw/card.json").read_text())
     assert card["known"] == list(card["thresholds"]["tuned"]) == [MINE]
+    assert (card["chip_px"], card["ground_distance_m"]) == (48, 10)
     for html in page.parent.glob("*.html"):
         assert CREDIT in html.read_text()
 

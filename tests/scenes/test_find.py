@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -23,6 +24,7 @@ from shapely.geometry import Point, box
 
 import planet_lib.scenes.scan
 from planet_lib.errors import DataError, StageError
+from planet_lib.networks.locate import SHIPPED, name_network
 from planet_lib.scenes.areas import read_areas
 from planet_lib.scenes.detector import Detector, choose_detector
 from planet_lib.scenes.find import find_mines
@@ -476,6 +478,23 @@ def test_other_labels_are_listed(write_scene, tmp_path):
     network = write_network(tmp_path / "two", labels=("bare_ground", "artisinal_mine"))
     sites = find(write_scene(paint_scene(150, 150, [(70, 70)])), tmp_path / "out", network)
     assert list(sites.labels) == ["bare_ground"]
+    card = json.loads((network / "card.json").read_text())
+    (network / "card.json").write_text(json.dumps(card | {"known": ["artisinal_mine"]}))
+    sites = find(tmp_path / "scene.tif", tmp_path / "known", network)
+    assert list(sites.labels) == [""]
+    (network / "card.json").write_text(json.dumps(card | {"known": ["bare_ground"]}))
+    with pytest.raises(DataError, match="was not trained on artisinal_mine"):
+        find(tmp_path / "scene.tif", tmp_path / "unknown", network)
+
+
+def test_folder_of_chips_does_not_hide_the_detector_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "synthetic").mkdir()
+    assert choose_detector("synthetic", 1.0) == SHIPPED / "synthetic"
+    assert name_network("synthetic") == SHIPPED / "synthetic"
+    network = write_network(tmp_path / "mining-watch")
+    assert choose_detector("mining-watch", 10.0) == network.relative_to(tmp_path)
+    assert name_network("elsewhere") == Path("elsewhere")
 
 
 def test_mines_of_a_real_canvas_are_searched(real_scenes, network, tmp_path):

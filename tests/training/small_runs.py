@@ -14,6 +14,7 @@ import pandas as pd
 from planet_lib.training.train import train_run
 
 CHIP_PX = 32
+GROUND_DISTANCE_M = 7.5
 CHIPS = {"train": 24, "validation": 8, "test": 4}
 DROPOUT = {"blocks": [1], "growth": 4, "filters": 4, "dropout": 0.5}
 SMALLEST = {"blocks": [], "filters": 4}
@@ -60,6 +61,7 @@ def write_store(
             "tags": np.where(labelled, np.where(is_bright, bright, dark), ""),
             "split": splits,
             "group": np.arange(count) // 2,
+            "ground_distance_m": GROUND_DISTANCE_M,
         }
     ).to_csv(run_dir / "data" / "chips.csv", index=False)
     return run_dir

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_runs import CHIP_PX, HAZE, SETTINGS, find_results, train
+from small_runs import CHIP_PX, GROUND_DISTANCE_M, HAZE, SETTINGS, find_results, train
 
 from planet_lib.data.labels import LABELS, encode_tags
 from planet_lib.data.store import load_catalogue
@@ -32,6 +32,7 @@ def test_card_describes_labels_input_and_training(folder):
         "values": [0, 255],
     }
     assert card["haze"] is None
+    assert (card["chip_px"], card["ground_distance_m"]) == (CHIP_PX, GROUND_DISTANCE_M)
     assert card["training"]["seed"] == SETTINGS["seed"]
     assert set(card["training"]["data"]) == {"raw"}
     assert card["training"]["data"]["raw"]["sha256"] == "made here"
