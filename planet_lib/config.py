@@ -34,7 +34,7 @@ class Synthetic(Section):
 
     chips: Annotated[int, Field(ge=50, description="labelled chips")]
     unlabelled: Annotated[int, Field(ge=0, description="chips to label")]
-    enrich: Annotated[Share, Field(description="share of chips drawn from rare label sets")]
+    enrich: Annotated[Share, Field(description="share of scenes that are rich in rare labels")]
 
 
 class Haze(Section):

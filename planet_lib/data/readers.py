@@ -102,7 +102,7 @@ def prepare_dataset(source: Path, target: Path) -> Path:
     Parameters
     ----------
     source, target : Path
-        As for `planet_lib.data.kaggle.unpack_dataset`.
+        As for `planet_lib.data.kaggle_archives.unpack_dataset`.
     """
     return source if find_reader(source) is MINING_WATCH else unpack_dataset(source, target)
 

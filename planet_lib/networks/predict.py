@@ -58,26 +58,6 @@ def predict_batches(
     return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
 
 
-def embed_chips(network: keras.Model, store: np.ndarray) -> np.ndarray:
-    """Compute a network's features of every chip, as the mean over its eight views.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Built by `planet_lib.networks.architectures.build_model`.
-    store : ndarray or ChannelStack of shape (N, H, W, C), uint8
-
-    Returns
-    -------
-    ndarray of shape (N, F + 17), float32
-        The F inputs of the heads, then the heads' probabilities.
-    """
-    features = {"features": network.get_layer("features").output}
-    embedder = keras.Model(network.input, features | network.output)
-    outputs = _average_views(embedder, store, network.input_shape[1], None)
-    return np.hstack([outputs["features"], outputs["weather"], outputs["land"]])
-
-
 def _average_views(
     network: keras.Model, store: np.ndarray, image_px: int, rows: np.ndarray | None
 ) -> dict[str, np.ndarray]:

@@ -6,9 +6,8 @@ import pytest
 from keras import layers
 
 from planet_lib.data.labels import LABELS
-from planet_lib.networks.architectures import build_model
 from planet_lib.networks.batches import VIEWS, read_batch, view_chips
-from planet_lib.networks.predict import embed_chips, predict_batches, predict_chips
+from planet_lib.networks.predict import predict_batches, predict_chips
 
 IMAGE_PX = 8
 
@@ -74,18 +73,6 @@ def test_chosen_rows_are_predicted_as_among_all(network, store, probabilities):
     rows = np.array([4, 1])
     chosen = predict_chips(network, store, image_px=IMAGE_PX, rows=rows)
     np.testing.assert_allclose(chosen, probabilities[rows], atol=1e-6)
-
-
-def test_features_end_with_the_predictions_and_ignore_rotation():
-    network = build_model("resnet", 32, widths=(4, 8))
-    store = np.random.default_rng(0).integers(256, size=(3, 32, 32, 3), dtype=np.uint8)
-    features = embed_chips(network, store)
-    assert features.shape == (3, 8 + len(LABELS))
-    np.testing.assert_allclose(
-        features[:, 8:], predict_chips(network, store, image_px=32), atol=1e-6
-    )
-    turned = embed_chips(network, view_chips(store, 5).copy())
-    np.testing.assert_allclose(turned, features, atol=1e-4)
 
 
 @pytest.mark.parametrize("count", [1, 4, 7])
