@@ -42,11 +42,12 @@ def plot_effort(efforts: Mapping[str, pd.DataFrame]) -> Figure:
         with at least one mine.
     """
     figure, axes = make_figure(height_in=3.2)
-    for (name, effort), colour in zip(efforts.items(), (OCHRE, SKY), strict=False):
+    styles = ((OCHRE, "-"), (SKY, "--"))
+    for (name, effort), (colour, line) in zip(efforts.items(), styles, strict=False):
         found = np.arange(len(effort) + 1) / len(effort)
         looked = [0, *effort["share"], 1]
         axes.step(
-            looked, [*found, 1], where="post", color=colour, linewidth=2,
+            looked, [*found, 1], where="post", color=colour, linestyle=line, linewidth=2,
             label=f"{name} ({len(effort)})",
         )  # fmt: skip
     axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="in no particular order")

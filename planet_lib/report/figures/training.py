@@ -35,7 +35,10 @@ def plot_learning_curves(history: pd.DataFrame, *, best_epoch: int) -> Figure:
     heads = [head for head in ("weather", "land") if history[f"{head}_loss"].any()]
     figure, panels = make_figure(1, len(heads), height_in=3.2, squeeze=False)
     for axes, head in zip(panels[0], heads, strict=True):
-        axes.plot(history["epoch"], history[f"{head}_loss"], color=FOREST, label="training")
+        axes.plot(
+            history["epoch"], history[f"{head}_loss"], color=FOREST, linestyle="--",
+            label="training",
+        )  # fmt: skip
         axes.plot(history["epoch"], history[f"val_{head}_loss"], color=OCHRE, label="validation")
         axes.axvline(best_epoch, color=MUTED, linestyle=":", label="selected epoch")
         axes.set_title(f"{head} head")

@@ -8,6 +8,7 @@ from planet_lib.evaluation.haze_truth import STRENGTHS
 from planet_lib.report.contents import name_label
 from planet_lib.report.findings.writing import join_names, write_minus
 
+NOTABLE_SHARE = 0.03  # smallest change of a share of pairs that counts
 JUST_NOTICEABLE = 2.0  # CIEDE2000 difference of two colours that is just seen
 
 
@@ -24,10 +25,13 @@ def conclude_haze_removal(before: np.ndarray, after: np.ndarray, weather: np.nda
     start, end = rank_hazy_chips(before, weather), rank_hazy_chips(after, weather)
     if start is None or end is None:
         return "There are not both hazy and clear chips, so the two cannot be compared."
+    change = abs(end - 0.5) - abs(start - 0.5)
     verdict = (
         "Haze removal makes the weather harder to recognise, as it should."
-        if abs(end - 0.5) < abs(start - 0.5)
-        else "The weather is as easy to recognise as before: haze removal has not equalised them."
+        if change < -NOTABLE_SHARE
+        else "Haze removal makes the weather easier to recognise."
+        if change > NOTABLE_SHARE
+        else "The weather is about as easy to recognise as before."
     )
     return (
         f"Haziness ranks a hazy chip above a clear one in {start:.0%} of all pairs before and "
@@ -43,7 +47,7 @@ def conclude_truth(scores: pd.DataFrame, method: str) -> str:
     scores : DataFrame
         As returned by `planet_lib.evaluation.haze_truth.score_chips_by_strength`.
     method : str
-        A key of `planet_lib.haze.METHODS`.
+        One of those in `scores`.
     """
     errors = scores.pivot_table("ciede2000", "strength", "method").reindex(STRENGTHS)
     change = (errors[method] - errors["as taken"]).dropna().rename("“{}”".format)

@@ -18,14 +18,17 @@ def conclude_ladder(ladder: pd.DataFrame) -> str:
         As returned by `planet_lib.evaluation.ladder.score_ladder`.
     """
     gains = ladder["gain"].dropna().astype(float)
-    settled = gains[ladder.loc[gains.index, "gain_low"].astype(float) > 0]
+    low, high = (ladder.loc[gains.index, name].astype(float) for name in ("gain_low", "gain_high"))
+    settled, lost = gains[low > 0], gains[high < 0]
+    names = [f"“{step}”" for step in lost.index]
+    harm = f" Lost by more than chance explains: {join_names(names)}." if names else ""
     if settled.empty:
-        return "No step gains more than chance explains: every interval includes zero."
-    rest = len(gains) - len(settled)
-    others = f" The gain of the other {rest} may be chance." if rest else ""
+        return f"No step gains more than chance explains.{harm}"
+    rest = len(gains) - len(settled) - len(lost)
+    others = f" Steps whose interval includes zero: {rest}." if rest else ""
     return (
         f"{len(settled)} of {len(gains)} steps gain more than chance explains; most by "
-        f"“{settled.idxmax()}” ({settled.max():+.3f}).{others}"
+        f"“{settled.idxmax()}” ({settled.max():+.3f}).{harm}{others}"
     )
 
 

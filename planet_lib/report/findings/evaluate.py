@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from planet_lib.data.labels import INDEX, LABELS, LAND, MINE
-from planet_lib.evaluation.metrics import F2_THRESHOLD, bootstrap_mean, bound_proportion
+from planet_lib.data.labels import INDEX, LAND, MINE
+from planet_lib.evaluation.metrics import F2_THRESHOLD, bootstrap_mean
 from planet_lib.evaluation.run_scores import RunScores
 from planet_lib.report.contents import name_label, name_run
 from planet_lib.report.findings.writing import join_names, write_minus
@@ -34,8 +34,8 @@ def conclude_thresholds(score: RunScores) -> str:
     verdict = "pays" if right / added > break_even else "does not pay"
     return (
         f"The lower threshold adds {added:,} predicted labels, of which {right / added:.0%} are "
-        f"true. $F_2$ of all labels rises as long as more than {break_even:.0%} of them are, so "
-        f"the lower threshold {verdict}."
+        f"true. $F_2$ pooled over all labels rises as long as more than {break_even:.0%} of them "
+        f"are, so by this measure the lower threshold {verdict}."
     )
 
 
@@ -119,7 +119,7 @@ def conclude_haze_gain(haze_gain: Mapping[str, Mapping]) -> str:
 
 
 def conclude_haze_labels(tables: Mapping[str, pd.DataFrame]) -> str:
-    """Conclude for which labels haze-free chips help most and least.
+    """Conclude for which labels haze-free chips change the score most favourably and least.
 
     Parameters
     ----------
@@ -141,9 +141,10 @@ def conclude_haze_labels(tables: Mapping[str, pd.DataFrame]) -> str:
             f"No label on at least {ENOUGH_CHIPS} test chips changes its F2 by {NOTABLE:g} or more."
         )
     return write_minus(
-        f"Of the labels on at least {ENOUGH_CHIPS} test chips, {name_label(change.index[-1])} "
-        f"gains most from haze-free chips (F2 {change.iloc[-1]:+.2f}) and "
-        f"{name_label(change.index[0])} least ({change.iloc[0]:+.2f})."
+        f"On haze-free chips the F2 of the {len(change)} labels on at least {ENOUGH_CHIPS} test "
+        f"chips changes between {change.iloc[0]:+.2f} ({name_label(change.index[0])}) and "
+        f"{change.iloc[-1]:+.2f} ({name_label(change.index[-1])}). The extremes of so many labels "
+        "are partly chance."
     )
 
 
@@ -156,20 +157,25 @@ def conclude_mines(found: Mapping[str, np.ndarray]) -> str:
         By run, whether it finds each of the test chips with a mine.
     """
     each = np.stack(list(found.values()))
-    support = each.shape[1]
+    runs, support = each.shape
     if support == 0:
         return "No test chip has a mine, so this test says nothing about finding one."
-    bounds = [bound_proportion(int(count), support) for count in each.sum(axis=1)]
-    overlap = max(low for low, _ in bounds) <= min(high for _, high in bounds)
+    step = f"One mine more or less moves the recall by {1 / support:.0%}"
+    if runs == 1:
+        return f"Mines found: {each.sum()} of {support}. {step}."
+    counts = each.sum(axis=1)
+    best, worst = each[counts.argmax()], each[counts.argmin()]
+    only_best, only_worst = int((best & ~worst).sum()), int((worst & ~best).sum())
+    differing = only_best + only_worst
+    chance = stats.binomtest(only_best, differing).pvalue if differing else 1.0
     verdict = (
-        "the intervals of all runs overlap, so these chips cannot rank them"
-        if overlap
-        else "the intervals of the best and the worst run do not overlap"
+        "the best and the worst run differ by more than chance explains"
+        if chance * runs * (runs - 1) / 2 < SIGNIFICANT
+        else "the best and the worst run differ by no more than chance explains"
     )
     return (
-        f"{each.all(axis=0).sum()} of {support} mines are found by every run and "
-        f"{(~each.any(axis=0)).sum()} by none. One mine more or less moves the recall by "
-        f"{1 / support:.0%}; {verdict}."
+        f"Of {support} mine{'s' if support > 1 else ''}, {each.all(axis=0).sum()} found by every "
+        f"run and {(~each.any(axis=0)).sum()} by none. {step}; {verdict} (McNemar's exact test)."
     )
 
 
@@ -195,12 +201,23 @@ def conclude_mine_errors(truth: np.ndarray, probabilities: np.ndarray) -> str:
     elif is_mine.any():
         sentences.append("No mine is missed.")
     if false.any():
-        shares = pd.DataFrame({"false": truth[false].mean(0), "all": truth.mean(0)}, LABELS)
-        label = (shares["false"] - shares["all"])[list(LAND)].idxmax()
+        count = int(false.sum())
+        chances = {
+            label: stats.binomtest(
+                int(truth[false, INDEX[label]].sum()),
+                count,
+                truth[:, INDEX[label]].mean(),
+                alternative="greater",
+            ).pvalue
+            for label in LAND
+        }
+        label = min(chances, key=chances.get)
+        share, usual = truth[false, INDEX[label]].mean(), truth[:, INDEX[label]].mean()
         sentences.append(
-            f"Of the {false.sum():,} falsely flagged chips, {shares.loc[label, 'false']:.0%} show "
-            f"{name_label(label)} (of all chips {shares.loc[label, 'all']:.0%}): this is what the "
-            "run most likely takes for a mine."
+            f"Of the {count:,} falsely flagged chips, {share:.0%} show {name_label(label)} (of all "
+            f"chips {usual:.0%}): this is what the run most likely takes for a mine."
+            if chances[label] * len(LAND) < SIGNIFICANT
+            else f"Falsely flagged chips: {count:,}; no label stands out among them."
         )
     else:
         sentences.append("No chip is falsely flagged.")
@@ -238,7 +255,7 @@ def conclude_weather(correct: Mapping[str, np.ndarray], run: str, *, seed: int) 
 
 
 def conclude_leakage(leakage: pd.DataFrame) -> str:
-    """Conclude whether random splits overestimate the score.
+    """Conclude whether random splits overestimate the score, by a t-interval over seeds.
 
     Parameters
     ----------
@@ -246,16 +263,17 @@ def conclude_leakage(leakage: pd.DataFrame) -> str:
         As returned by `planet_lib.evaluation.run_scores.measure_leakage`.
     """
     excess = leakage["random"] - leakage["grouped"]
+    low, high = stats.ttest_1samp(excess, 0).confidence_interval()
     verdict = (
         "random splits overestimate it"
-        if excess.min() > 0
-        else "the sign depends on the seed, so leakage cannot be shown here"
-        if excess.max() > 0
+        if low > 0
         else "random splits do not overestimate it"
+        if high < 0
+        else "the seeds differ by more, so leakage cannot be shown here"
     )
     return write_minus(
-        f"The mean $F_2$ on random splits differs by {excess.mean():+.3f} "
-        f"({excess.min():+.3f} to {excess.max():+.3f} over {len(leakage)} seeds): {verdict}."
+        f"The mean $F_2$ on random splits differs by {excess.mean():+.3f} (95 % interval over "
+        f"{len(leakage)} seeds {low:+.3f} to {high:+.3f}): {verdict}."
     )
 
 
@@ -272,7 +290,8 @@ def conclude_published(
         Whether the chips are synthetic.
     """
     frequent = support.index[support >= ENOUGH_CHIPS]
-    higher, labels = int((own > published)[frequent].sum()), len(frequent)
+    labels = len(frequent)
+    higher, lower = (int(each[frequent].sum()) for each in (own > published, own < published))
     if synthetic:
         return (
             "The published scores are from real chips, these are synthetic: higher scores show "
@@ -280,10 +299,10 @@ def conclude_published(
         )
     if labels == 0:
         return f"No label is on {ENOUGH_CHIPS} test chips, so nothing can be compared."
-    chance = stats.binomtest(higher, labels).pvalue
+    chance = stats.binomtest(higher, higher + lower).pvalue if higher + lower else 1.0
     verdict = "more than" if chance < SIGNIFICANT else "no more than"
     return (
         f"Of the {labels} labels on at least {ENOUGH_CHIPS} test chips, the best run scores higher "
-        f"on {higher}. If both were equally good, a split at least so uneven would have a "
-        f"probability of {chance:.2g}: the difference is {verdict} chance explains."
+        f"on {higher} and lower on {lower}. If both were equally good, a split at least so uneven "
+        f"would have a probability of {chance:.2g}: the difference is {verdict} chance explains."
     )

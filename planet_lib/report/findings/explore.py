@@ -69,6 +69,6 @@ def conclude_haziness(haziness: np.ndarray, weather: np.ndarray) -> str:
         return "There are not both hazy and clear chips, so haziness separates nothing here."
     verdict = "a threshold separates the two" if share == 1 else "no threshold separates the two"
     return (
-        f"In {share:.0%} of all pairs of a hazy and a clear chip the hazy one has the higher "
+        f"In {share:.1%} of all pairs of a hazy and a clear chip the hazy one has the higher "
         f"haziness (chance: 50%): {verdict}."
     )

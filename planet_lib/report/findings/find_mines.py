@@ -10,17 +10,19 @@ TAIL = 0.025  # beyond each end of an interval
 JEFFREYS = 0.5  # prior counts of a share, on both sides
 
 
-def conclude_search(flagged: int, mine: Mapping[str, int]) -> str:
+def conclude_search(flagged: int, unlabelled: int, mine: Mapping[str, int]) -> str:
     """Conclude how many of the flagged chips can be expected to have a mine.
 
     Parameters
     ----------
-    flagged : int
-        Unlabelled chips that reach the threshold.
+    flagged, unlabelled : int
+        Unlabelled chips that reach the threshold, and all of them.
     mine : mapping
         ``predicted`` and ``found`` of the test chips at the same threshold.
     """
     predicted, found = mine["predicted"], mine["found"]
+    if unlabelled == 0:
+        return "These data have no unlabelled chips to search."
     if flagged == 0:
         return (
             "No chip reaches the threshold. This does not mean that there is no mine: the order of "
@@ -31,9 +33,9 @@ def conclude_search(flagged: int, mine: Mapping[str, int]) -> str:
     right = betabinom(flagged, found + JEFFREYS, predicted - found + JEFFREYS)
     low, high = (int(right.ppf(share)) for share in (TAIL, 1 - TAIL))
     return (
-        f"{found} of {predicted} mines predicted for test chips were right. If the unlabelled "
-        f"chips are like the test chips, {low} to {high} of the {flagged:,} flagged ones have a "
-        "mine (95 % interval)."
+        f"Of the test chips, {predicted} reach the threshold, {found} of them with a mine. If the "
+        f"unlabelled chips are like the test chips, {low} to {high} of the {flagged:,} flagged "
+        "ones have a mine (95 % interval)."
     )
 
 
@@ -57,12 +59,17 @@ def conclude_effort(ranks: Sequence[int], held_out: int, unlabelled: int) -> str
     wanted = math.ceil(WANTED * mines)
     depth = ranks[wanted - 1]
     low = beta.ppf(TAIL, wanted, mines + 1 - wanted)  # of an order statistic
+    advice = (
+        " If the unlabelled chips are ranked as well, look at the first "
+        f"{math.ceil(depth / held_out * unlabelled):,} of {unlabelled:,}, whatever their "
+        "probabilities."
+        if unlabelled
+        else ""
+    )
     unranked = round(wanted * (held_out + 1) / (mines + 1))
     return (
         f"The first {depth:,} of {held_out:,} held-out chips hold {wanted} of {mines} mines; in "
-        f"no particular order, it would take about {unranked:,} chips. If the unlabelled chips are "
-        "ranked as well, look at the first "
-        f"{math.ceil(depth / held_out * unlabelled):,} of {unlabelled:,}, whatever their "
-        f"probabilities. From {mines} mine{'s' if mines > 1 else ''} this is only certain to find "
-        f"at least {low:.0%} of all mines (95 % interval)."
+        f"no particular order, it would take about {unranked:,} chips.{advice} From {mines} "
+        f"mine{'s' if mines > 1 else ''} this is only certain to find at least {low:.0%} of all "
+        "mines (95 % interval)."
     )

@@ -10,6 +10,8 @@ from planet_lib.evaluation.metrics import F2_THRESHOLD
 from planet_lib.report.contents import name_label
 from planet_lib.report.findings.writing import write_minus
 
+ENOUGH_EPOCHS = 3  # after the best one, to tell how the losses go on
+
 
 def conclude_training(history: pd.DataFrame, best_epoch: int) -> str:
     """Conclude whether a network overfits or would gain from more epochs.
@@ -21,23 +23,23 @@ def conclude_training(history: pd.DataFrame, best_epoch: int) -> str:
     best_epoch : int
         The epoch with the lowest validation loss, counted from 1.
     """
-    after = len(history) - best_epoch
-    if after == 0:
-        return (
-            f"The validation loss is lowest in the last epoch, {best_epoch}: more epochs may "
-            "improve the network further."
-        )
-    best, last = history.iloc[best_epoch - 1], history.iloc[-1]
-    change = {name: last[name] / best[name] - 1 for name in ("loss", "val_loss")}
+    best, later = history.iloc[best_epoch - 1], history.iloc[best_epoch:]
+    lowest = f"The validation loss is lowest in epoch {best_epoch} of {len(history)}"
+    if len(later) < ENOUGH_EPOCHS:
+        return f"{lowest}: too few follow to tell whether more epochs would improve the network."
+    rise = later["val_loss"].median() / best["val_loss"] - 1
+    change = later["loss"].median() / best["loss"] - 1
+    usual = history["val_loss"].iloc[len(history) // 2 :].pct_change().abs().median()
     verdict = (
-        "the network has begun to overfit, and more epochs would not improve it"
-        if change["loss"] < 0
-        else "training has converged"
+        "no more than it changes from one epoch to the next, so the network has stopped improving"
+        if rise <= usual
+        else "from there on the network overfits"
+        if change < 0
+        else "training is unsteady"
     )
     return write_minus(
-        f"In the {after} epoch{'s' if after > 1 else ''} after epoch {best_epoch} the training "
-        f"loss changed by {change['loss']:+.0%} and the validation loss by "
-        f"{change['val_loss']:+.0%}: {verdict}."
+        f"{lowest}. After it the validation loss is {rise:+.0%} and the training loss "
+        f"{change:+.0%} (medians of {len(later)} epochs): {verdict}."
     )
 
 
@@ -93,17 +95,17 @@ def conclude_mistakes(truth: np.ndarray, probabilities: np.ndarray) -> str:
         cure = (
             "a lower threshold would find many of them"
             if near >= 0.5
-            else "no threshold would find most of them"
+            else "only a threshold below half of it would find most of them"
         )
         sentences.append(
-            f"{missed.sum():,} labels are missed, most often {name_label(LABELS[worst])} (on "
+            f"Missed labels: {missed.sum():,}, most often {name_label(LABELS[worst])} (on "
             f"{missed[:, worst].sum()} of its {truth[:, worst].sum()} chips); {near:.0%} of them "
             f"have at least half the threshold, so {cure}."
         )
     if invented.any():
         worst = int(invented.sum(axis=0).argmax())
         sentences.append(
-            f"{invented.sum():,} labels are predicted falsely, most often "
+            f"Labels predicted falsely: {invented.sum():,}, most often "
             f"{name_label(LABELS[worst])} ({invented[:, worst].sum()} of its "
             f"{predicted[:, worst].sum()} predictions)."
         )
