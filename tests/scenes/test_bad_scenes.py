@@ -109,7 +109,7 @@ def test_network_without_mines(write_scene, network, tmp_path, capsys):
     (folder / "card.json").write_text(json.dumps(card))
     path = write_scene(paint_scene(60, 60))
     assert main(["find-mines", str(path), "--model", str(folder), "--out", str(tmp_path)]) == 1
-    assert "do not include artisinal_mine" in capsys.readouterr().err
+    assert "was not trained on artisinal_mine" in capsys.readouterr().err
 
 
 def test_folder_is_not_a_scene(refuse, tmp_path):
