@@ -6,8 +6,8 @@ Every setting is cross-validated over places, once for each seed: extra trees on
 chips, logistic regression on the frozen features of a network pretrained on ImageNet, and two
 networks trained from scratch; the ensemble is the mean of these four. What is finished is kept in
 WORK, under a name that changes with chips, code and settings: the same command goes on after an
-interruption, `--only` does a part, and the table is of what is there. A network takes about an hour
-of one core for each input and seed.
+interruption, `--only` does a part, and the table is of what is there. A network takes ten minutes
+to an hour of one core for each input and seed.
 """
 
 import argparse
