@@ -99,13 +99,13 @@ def scan_gallery(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
         raise DataError(f"{gallery}: no sheets (*.png); call: planet fetch mining-watch {folder}")
     problems: list[Problem] = []
     tables = []
-    names: dict[str, str] = {}
+    names: set[str] = set()
     for path in paths:
         name = str(path.relative_to(folder))
         if path.stem in names:
-            problems.append(Problem(name, f"the name of {names[path.stem]} too", "left out"))
+            problems.append(Problem(name, "another sheet has that name", "left out"))
             continue
-        names[path.stem] = name
+        names.add(path.stem)
         try:
             tables.append(_list_chips(path, name, folder, problems))
         except DataError as error:
