@@ -2,10 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from planet_lib.evaluation.detection import find_threshold
-from planet_lib.evaluation.metrics import bound_proportion
+from planet_lib.evaluation.metrics import bound_proportion, compare_pairs
 
 
 def score_kinds(kinds: np.ndarray, flagged: np.ndarray, groups: np.ndarray) -> pd.DataFrame:
@@ -145,6 +144,6 @@ def compare_composites(
             "chips": len(before),
             "raw": before.mean(),
             "dehazed": after.mean(),
-            "p": binomtest(only[0], sum(only)).pvalue if sum(only) else 1.0,
+            "p": compare_pairs(*only),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("clear")

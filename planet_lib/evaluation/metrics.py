@@ -171,6 +171,22 @@ def bound_proportion(count: int, total: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
+def compare_pairs(more: int, less: int) -> float:
+    """Test whether two paired methods differ, by the exact sign test (McNemar's exact test).
+
+    Parameters
+    ----------
+    more, less : int
+        How many pairs favour the one and the other; ties do not count.
+
+    Returns
+    -------
+    float
+        Two-sided p-value; 1 where there are only ties.
+    """
+    return float(stats.binomtest(more, more + less).pvalue) if more + less else 1.0
+
+
 def _score_label_f2(truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     predictions = predictions & (truth >= 0)
     found = ((truth == 1) & predictions).sum(axis=0)

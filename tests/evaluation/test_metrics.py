@@ -15,6 +15,7 @@ from planet_lib.evaluation.metrics import (
     THRESHOLD_GRID,
     bootstrap_mean,
     bound_proportion,
+    compare_pairs,
     resolve_cloudy,
     score_chips,
     score_labels,
@@ -260,3 +261,11 @@ def test_unknown_labels_count_nowhere():
         score_chips(masked, predictions)[200:],
         score_chips(truth[:, columns], predictions[:, columns])[200:],
     )
+
+
+@pytest.mark.parametrize(("more", "less"), [(0, 5), (11, 0), (7, 3), (40, 41)])
+def test_pairs_are_compared_by_the_sign_test(more, less):
+    tail = sum(math.comb(more + less, k) for k in range(min(more, less) + 1)) / 2 ** (more + less)
+    assert compare_pairs(more, less) == pytest.approx(min(1, 2 * tail))
+    assert compare_pairs(less, more) == compare_pairs(more, less)
+    assert compare_pairs(0, 0) == 1

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from planet_lib.data.labels import INDEX, LAND, MINE
-from planet_lib.evaluation.metrics import F2_THRESHOLD, bootstrap_mean
+from planet_lib.evaluation.metrics import F2_THRESHOLD, bootstrap_mean, compare_pairs
 from planet_lib.evaluation.run_scores import RunScores
 from planet_lib.report.contents import name_label, name_run
 from planet_lib.report.findings.writing import join_names, write_minus
@@ -166,8 +166,7 @@ def conclude_mines(found: Mapping[str, np.ndarray]) -> str:
     counts = each.sum(axis=1)
     best, worst = each[counts.argmax()], each[counts.argmin()]
     only_best, only_worst = int((best & ~worst).sum()), int((worst & ~best).sum())
-    differing = only_best + only_worst
-    chance = stats.binomtest(only_best, differing).pvalue if differing else 1.0
+    chance = compare_pairs(only_best, only_worst)
     verdict = (
         "the best and the worst run differ by more than chance explains"
         if chance * runs * (runs - 1) / 2 < SIGNIFICANT
@@ -299,7 +298,7 @@ def conclude_published(
         )
     if labels == 0:
         return f"No label is on {ENOUGH_CHIPS} test chips, so nothing can be compared."
-    chance = stats.binomtest(higher, higher + lower).pvalue if higher + lower else 1.0
+    chance = compare_pairs(higher, lower)
     verdict = "more than" if chance < SIGNIFICANT else "no more than"
     return (
         f"Of the {labels} labels on at least {ENOUGH_CHIPS} test chips, the best run scores higher "
