@@ -219,7 +219,7 @@ def _measure_drawn(
 
 
 def _write_change(change: np.ndarray) -> str:
-    low, high = bootstrap_mean(change, seed=0)
+    low, high = bootstrap_mean(change, np.arange(len(change)), seed=0)
     return "" if not change.any() else f"{change.mean():+.3f} ({low:+.3f} to {high:+.3f})"
 
 

@@ -65,7 +65,7 @@ def main() -> None:
     plain = score_decision(apply_threshold, truth, predictions, folds)
     for name, decide in DECISIONS.items():
         chips = score_decision(decide, truth, predictions, folds)
-        low, high = bootstrap_mean(chips - plain, seed=0)
+        low, high = bootstrap_mean(chips - plain, groups, seed=0)
         change = f"{(chips - plain).mean():+.3f} ({low:+.3f} to {high:+.3f})"
         print(f"  {name:52s} {chips.mean():.3f}          {change}")
 

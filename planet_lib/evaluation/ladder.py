@@ -7,7 +7,7 @@ from planet_lib.evaluation.metrics import F2_THRESHOLD, bootstrap_mean, score_ch
 
 
 def score_ladder(
-    truth: np.ndarray, probabilities: dict[str, np.ndarray], *, seed: int
+    truth: np.ndarray, probabilities: dict[str, np.ndarray], groups: np.ndarray, *, seed: int
 ) -> pd.DataFrame:
     """Score each step of a ladder, and its gain over the step before, chip by chip.
 
@@ -16,6 +16,8 @@ def score_ladder(
     truth : ndarray of shape (N, 17), 0 or 1
     probabilities : dict of ndarray of shape (repeats, N, 17)
         Out-of-fold probabilities by step.
+    groups : ndarray of shape (N,), int
+        Group of each chip, from the catalogue.
     seed : int
         Seed of the bootstrap.
 
@@ -30,11 +32,11 @@ def score_ladder(
     for step, repeats in probabilities.items():
         each = np.array([score_chips(truth, repeat >= F2_THRESHOLD) for repeat in repeats])
         chips = each.mean(axis=0)
-        low, high = bootstrap_mean(chips, seed=seed)
+        low, high = bootstrap_mean(chips, groups, seed=seed)
         row = {"step": step, "f2": float(chips.mean()), "low": low, "high": high}
         row["spread"] = float(each.mean(axis=1).std())
         if before is not None:
-            gain_low, gain_high = bootstrap_mean(chips - before, seed=seed)
+            gain_low, gain_high = bootstrap_mean(chips - before, groups, seed=seed)
             row |= {
                 "gain": float((chips - before).mean()),
                 "gain_low": gain_low,

@@ -131,23 +131,36 @@ def resolve_cloudy(predictions: np.ndarray, probabilities: np.ndarray) -> np.nda
     return resolved
 
 
-def bootstrap_mean(values: np.ndarray, *, seed: int) -> tuple[float, float]:
-    """Estimate the 95 % confidence interval of a mean over chips by the percentile bootstrap.
+def bootstrap_mean(values: np.ndarray, groups: np.ndarray, *, seed: int) -> tuple[float, float]:
+    """Estimate the 95 % confidence interval of a mean over chips by a bootstrap over groups.
+
+    Chips of one group resemble each other, so they are drawn together; the interval is from the
+    percentiles of the draws.
 
     Parameters
     ----------
     values : ndarray of shape (N,), float
         One score per chip, or the difference of two scores of the same chip (paired).
+    groups : ndarray of shape (N,), int
+        Group of each chip, as in the catalogue.
     seed : int
 
     Returns
     -------
     low, high : float
+        Both are the mean where there is a single group.
     """
-    if np.ptp(values) == 0:
-        return float(values[0]), float(values[0])
+    _, members = np.unique(groups, return_inverse=True)
+    totals, counts = np.bincount(members, values), np.bincount(members)
+    if np.ptp(values) == 0 or len(totals) == 1:
+        return float(np.mean(values)), float(np.mean(values))
     interval = stats.bootstrap(
-        (values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(seed)
+        (totals, counts),
+        lambda totals, counts, axis: totals.sum(axis) / counts.sum(axis),
+        paired=True,
+        n_resamples=2000,
+        method="percentile",
+        rng=np.random.default_rng(seed),
     ).confidence_interval
     return float(interval.low), float(interval.high)
 

@@ -25,6 +25,7 @@ class RunScores:
     """Scores of one run on the test chips, at threshold 0.2 unless stated otherwise."""
 
     chip_f2: np.ndarray  # F2 of each test chip, float (N,)
+    groups: np.ndarray  # group of each test chip, int (N,)
     f2_interval: tuple[float, float]  # 95 % interval of the mean F2
     tables: dict[str, pd.DataFrame]  # `score_labels` by threshold: "0.5", "0.2", "tuned"
     f2_by_threshold: dict[str, float]  # mean F2 by threshold, as for `tables`
@@ -63,7 +64,12 @@ def load_probabilities(run_dir: Path, name: str) -> np.ndarray:
 
 
 def score_run(
-    truth: np.ndarray, probabilities: np.ndarray, splits: np.ndarray, *, seed: int
+    truth: np.ndarray,
+    probabilities: np.ndarray,
+    splits: np.ndarray,
+    groups: np.ndarray,
+    *,
+    seed: int,
 ) -> RunScores:
     """Score a run's predictions on the test chips; thresholds are tuned on the validation chips.
 
@@ -74,6 +80,8 @@ def score_run(
         0 to 1.
     splits : ndarray of shape (N,), str
         ``"validation"`` and ``"test"`` are used, all other chips are ignored.
+    groups : ndarray of shape (N,), int
+        Group of each chip, from the catalogue.
     seed : int
         Of the bootstrap.
 
@@ -94,7 +102,8 @@ def score_run(
     on_validation = score_chips(truth[validation], probabilities[validation] >= F2_THRESHOLD)
     return RunScores(
         chip_f2=chip_f2["0.2"],
-        f2_interval=bootstrap_mean(chip_f2["0.2"], seed=seed),
+        groups=groups[test],
+        f2_interval=bootstrap_mean(chip_f2["0.2"], groups[test], seed=seed),
         tables={
             name: score_labels(truth[test], probabilities[test], threshold)
             for name, threshold in thresholds.items()
@@ -125,7 +134,7 @@ def compare_inputs(scores: Mapping[str, RunScores], *, seed: int) -> dict[str, d
         raw = run.rpartition("-")[0] + "-raw"
         if run != raw and raw in scores:
             difference = score.chip_f2 - scores[raw].chip_f2
-            interval = bootstrap_mean(difference, seed=seed)
+            interval = bootstrap_mean(difference, score.groups, seed=seed)
             compared[run] = {"gain": float(difference.mean()), "interval": interval}
     return compared
 

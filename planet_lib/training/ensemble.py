@@ -75,7 +75,8 @@ def train_ensemble(
         }
     with np.load(folder / "out_of_fold.npz") as archive:
         steps = {step: archive[step] for step in LADDER}
-    ladder = score_ladder(examples.encoded[examples.splits != "unlabelled"], steps, seed=seed)
+    known = examples.splits != "unlabelled"
+    ladder = score_ladder(examples.encoded[known], steps, examples.groups[known], seed=seed)
     rows = ladder.astype(object).where(ladder.notna(), None).reset_index().to_dict("records")
     write_json(path, manifest | {"ladder": rows})
     for cache in folder.glob("cache-*"):

@@ -182,41 +182,62 @@ def test_most_probable_weather_decides_the_conflict(likeliest, expected):
 
 
 def test_bootstrap_interval_contains_the_mean_and_is_determined_by_the_seed():
-    values = np.random.default_rng(0).random(200)
-    low, high = bootstrap_mean(values, seed=1)
+    values, groups = np.random.default_rng(0).random(200), np.arange(200)
+    low, high = bootstrap_mean(values, groups, seed=1)
     assert low < values.mean() < high
-    assert bootstrap_mean(values, seed=1) == (low, high)
-    assert bootstrap_mean(values, seed=2) != (low, high)
+    assert bootstrap_mean(values, groups, seed=1) == (low, high)
+    assert bootstrap_mean(values, groups, seed=2) != (low, high)
 
 
 def test_bootstrap_interval_shrinks_as_the_normal_one():
     rng = np.random.default_rng(0)
     for chips in (100, 400, 1600):
         values = rng.normal(size=chips)
-        low, high = bootstrap_mean(values, seed=0)
+        low, high = bootstrap_mean(values, np.arange(chips), seed=0)
         expected = 2 * 1.96 * values.std() / math.sqrt(chips)
         assert high - low == pytest.approx(expected, rel=0.1)
 
 
-def test_bootstrap_interval_equals_resampled_percentiles():
-    values = np.random.default_rng(0).beta(5, 2, 150)
-    draws = np.random.default_rng(9).integers(150, size=(20_000, 150))
-    expected = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])
-    np.testing.assert_allclose(bootstrap_mean(values, seed=0), expected, atol=0.003)
-
-
-def test_bootstrap_interval_covers_the_true_mean_in_about_19_of_20_samples():
+@pytest.mark.parametrize("sizes", [[1] * 150, [1, 2, 7] * 15])
+def test_bootstrap_interval_equals_percentiles_of_drawn_groups(sizes):
     rng = np.random.default_rng(0)
+    groups = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    values = rng.beta(5, 2, len(groups))
+    members = [values[groups == group] for group in range(len(sizes))]
+    draws = np.random.default_rng(9).integers(len(sizes), size=(5_000, len(sizes)))
+    means = [np.concatenate([members[group] for group in draw]).mean() for draw in draws]
+    low, high = bootstrap_mean(values, groups, seed=0)
+    np.testing.assert_allclose((low, high), np.percentile(means, [2.5, 97.5]), atol=0.005)
+
+
+def test_copies_of_chips_in_their_groups_make_no_interval_narrower():
+    values, groups = np.random.default_rng(0).random(50), np.arange(50)
+    low, high = bootstrap_mean(np.tile(values, 4), np.tile(groups, 4), seed=0)
+    assert (low, high) == pytest.approx(bootstrap_mean(values, groups, seed=0))
+    alone_low, alone_high = bootstrap_mean(np.tile(values, 4), np.arange(200), seed=0)
+    assert high - low > 1.8 * (alone_high - alone_low)
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_bootstrap_interval_covers_the_true_mean_in_about_19_of_20_samples(size):
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(80), size)
     covered = 0
     for sample in range(200):
-        low, high = bootstrap_mean(rng.beta(5, 2, 80), seed=sample)
+        values = np.repeat(rng.beta(5, 2, 80), size) + rng.normal(0, 0.05, 80 * size)
+        low, high = bootstrap_mean(values, groups, seed=sample)
         covered += low <= 5 / 7 <= high
     assert 0.9 <= covered / 200 <= 0.99
 
 
 @pytest.mark.parametrize("values", [[0.5], [0.0] * 9])
 def test_bootstrap_interval_of_equal_values_is_their_value(values):
-    assert bootstrap_mean(np.array(values), seed=0) == (values[0], values[0])
+    interval = bootstrap_mean(np.array(values), np.arange(len(values)), seed=0)
+    assert interval == (values[0], values[0])
+
+
+def test_bootstrap_interval_of_one_group_is_its_mean():
+    assert bootstrap_mean(np.array([0.0, 1.0]), np.zeros(2), seed=0) == (0.5, 0.5)
 
 
 @settings(max_examples=40)

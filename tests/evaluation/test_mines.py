@@ -22,7 +22,7 @@ def score_mines(mines: int, found: int, false_positives: int):
     probabilities = truth * np.float32(0.1)
     probabilities[test[:found], INDEX[MINE]] = 0.9
     probabilities[test[mines : mines + false_positives], INDEX[MINE]] = 0.5
-    return score_run(truth, probabilities, SPLITS, seed=0)
+    return score_run(truth, probabilities, SPLITS, np.arange(len(SPLITS)), seed=0)
 
 
 def test_mines_are_counted_with_wilsons_interval():

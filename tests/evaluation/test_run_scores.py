@@ -20,6 +20,7 @@ from planet_lib.evaluation.run_scores import (
 )
 
 SPLITS = np.array(["train", "validation", "test", "unlabelled"] * 75)
+GROUPS = np.arange(len(SPLITS)) // 8  # two test chips in each
 TEST, VALIDATION = SPLITS == "test", SPLITS == "validation"
 
 
@@ -38,7 +39,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def scores(run):
-    return score_run(*run, SPLITS, seed=0)
+    return score_run(*run, SPLITS, GROUPS, seed=0)
 
 
 def test_scores_equal_scikit_learn_on_the_test_chips(run, scores):
@@ -58,7 +59,7 @@ def test_scores_equal_scikit_learn_on_the_test_chips(run, scores):
     average = metrics.average_precision_score(truth, probabilities, average=None)
     np.testing.assert_allclose(scores.labels["average_precision"], average)
     assert scores.f2 == scores.chip_f2.mean() == scores.f2_by_threshold["0.2"]
-    assert scores.f2_interval == bootstrap_mean(scores.chip_f2, seed=0)
+    assert scores.f2_interval == bootstrap_mean(scores.chip_f2, GROUPS[TEST], seed=0)
 
 
 def test_validation_score_equals_scikit_learn_on_the_validation_chips(run, scores):
@@ -79,13 +80,13 @@ def test_chips_of_train_and_without_labels_are_ignored(run, scores):
     rows = ~(TEST | VALIDATION)
     truth, probabilities = run[0].copy(), run[1].copy()
     truth[rows], probabilities[rows] = 1 - truth[rows], 1 - probabilities[rows]
-    assert_same_scores(score_run(truth, probabilities, SPLITS, seed=0), scores)
+    assert_same_scores(score_run(truth, probabilities, SPLITS, GROUPS, seed=0), scores)
 
 
 def test_thresholds_are_tuned_without_the_test_chips(run, scores):
     truth, probabilities = run[0].copy(), run[1].copy()
     truth[TEST], probabilities[TEST] = 1 - truth[TEST], 1 - probabilities[TEST]
-    again = score_run(truth, probabilities, SPLITS, seed=0)
+    again = score_run(truth, probabilities, SPLITS, GROUPS, seed=0)
     tuned = scores.tables["tuned"]["threshold"]
     pd.testing.assert_series_equal(again.tables["tuned"]["threshold"], tuned)
     assert again.validation_f2 == scores.validation_f2
@@ -95,7 +96,7 @@ def test_thresholds_are_tuned_without_the_test_chips(run, scores):
 def test_validation_chips_change_only_the_tuned_scores(run, scores):
     truth, probabilities = run[0].copy(), run[1].copy()
     probabilities[VALIDATION] = 1 - probabilities[VALIDATION]
-    again = score_run(truth, probabilities, SPLITS, seed=0)
+    again = score_run(truth, probabilities, SPLITS, GROUPS, seed=0)
     for name in ("0.2", "0.5"):
         pd.testing.assert_frame_equal(again.tables[name], scores.tables[name])
     assert not again.tables["tuned"]["threshold"].equals(scores.tables["tuned"]["threshold"])
@@ -104,7 +105,7 @@ def test_validation_chips_change_only_the_tuned_scores(run, scores):
 def test_label_without_a_chip_is_undefined_and_keeps_the_threshold_of_f2(run):
     truth, probabilities = run[0].copy(), run[1]
     truth[:, INDEX[MINE]] = 0
-    scores = score_run(truth, probabilities, SPLITS, seed=0)
+    scores = score_run(truth, probabilities, SPLITS, GROUPS, seed=0)
     for table in scores.tables.values():
         assert table.loc[MINE, ["recall", "f2", "average_precision"]].isna().all()
         assert table["f2"].notna().sum() == len(LABELS) - 1
@@ -113,20 +114,22 @@ def test_label_without_a_chip_is_undefined_and_keeps_the_threshold_of_f2(run):
 
 def test_single_test_chip_has_its_own_score_as_interval(run):
     splits = np.array(["test", *["validation"] * 299])
-    scores = score_run(*run, splits, seed=0)
+    scores = score_run(*run, splits, GROUPS, seed=0)
     assert scores.f2_interval == (scores.f2, scores.f2)
     assert len(scores.chip_f2) == 1
 
 
 def test_better_predictions_score_higher():
-    f2 = [score_run(*draw_run(skill=skill), SPLITS, seed=0).f2 for skill in (0, 0.3, 0.6, 1)]
+    f2 = [
+        score_run(*draw_run(skill=skill), SPLITS, GROUPS, seed=0).f2 for skill in (0, 0.3, 0.6, 1)
+    ]
     assert f2 == sorted(f2)
     assert f2[-1] == 1
 
 
 def test_each_input_is_compared_with_the_raw_one_of_its_network():
     scores = {
-        f"cnn-{kind}": score_run(*draw_run(skill=skill), SPLITS, seed=0)
+        f"cnn-{kind}": score_run(*draw_run(skill=skill), SPLITS, GROUPS, seed=0)
         for kind, skill in {"raw": 0.2, "dehazed": 0.1, "both": 0.4}.items()
     }
     scores["densenet-dehazed"] = scores["ensemble-both"] = scores["cnn-both"]
@@ -135,7 +138,7 @@ def test_each_input_is_compared_with_the_raw_one_of_its_network():
     for run, change in changes.items():
         difference = scores[run].chip_f2 - scores["cnn-raw"].chip_f2
         assert change["gain"] == pytest.approx(scores[run].f2 - scores["cnn-raw"].f2)
-        assert change["interval"] == bootstrap_mean(difference, seed=0)
+        assert change["interval"] == bootstrap_mean(difference, GROUPS[TEST], seed=0)
     assert changes["cnn-dehazed"]["interval"][1] < 0 < changes["cnn-both"]["interval"][0]
 
 
@@ -143,8 +146,8 @@ def test_paired_interval_is_narrower_than_those_of_the_two_runs():
     truth, probabilities = draw_run(skill=0.1)
     slightly_better = np.where(truth == 1, probabilities + 0.05, probabilities)
     scores = {
-        "cnn-raw": score_run(truth, probabilities, SPLITS, seed=0),
-        "cnn-both": score_run(truth, slightly_better, SPLITS, seed=0),
+        "cnn-raw": score_run(truth, probabilities, SPLITS, GROUPS, seed=0),
+        "cnn-both": score_run(truth, slightly_better, SPLITS, GROUPS, seed=0),
     }
     low, high = compare_inputs(scores, seed=0)["cnn-both"]["interval"]
     assert 0 < low < high
@@ -166,7 +169,7 @@ def score_mines(mines: int, found: int, false_positives: int):
     probabilities = truth * np.float32(0.1)
     probabilities[test[:found], INDEX[MINE]] = 0.9
     probabilities[test[mines : mines + false_positives], INDEX[MINE]] = 0.5
-    return score_run(truth, probabilities, SPLITS, seed=0)
+    return score_run(truth, probabilities, SPLITS, GROUPS, seed=0)
 
 
 @pytest.mark.slow

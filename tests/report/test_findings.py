@@ -111,12 +111,13 @@ def test_ladder_names_the_largest_settled_gain():
     assert "Lost by more" in ensemble.conclude_ladder(ladder.loc[["trees", "harm"]])
 
 
-def score(right: int, chips: int = 40):
+def score(right: int, chips: int = 40, group_size: int = 1):
     """Score predictions that are right about the first test chips and wrong about the others."""
     truth = np.tile(encode_tags(["clear primary"]), (chips, 1))
     predicted = np.where(np.arange(chips)[:, None] < right, truth, 1 - truth)
     splits = np.where(np.arange(chips) < chips - 1, "test", "validation")
-    return score_run(truth, predicted.astype(float), splits, seed=0)
+    groups = np.arange(chips) // group_size
+    return score_run(truth, predicted.astype(float), splits, groups, seed=0)
 
 
 def test_runs_beat_the_best_baseline_or_not():
@@ -131,6 +132,12 @@ def test_runs_beat_the_best_baseline_or_not():
     text = conclude(cnn=score(30), resnet=score(20))
     assert "1 of 2 runs beat" in text
     assert text.endswith("Plain CNN, as taken.")
+
+
+def test_ten_better_chips_of_one_scene_beat_no_baseline():
+    baselines = {"trees": score(20, group_size=10)}
+    run = {"cnn-raw": score(30, group_size=10)}
+    assert "No run beats" in evaluate.conclude_baselines(run, baselines, seed=0)
 
 
 def test_haze_gain_is_settled_only_by_an_interval_without_zero():
@@ -182,7 +189,8 @@ def score_threshold_chips(*between: int):
     truth = np.tile(encode_tags(["clear primary"]), (20, 1))
     predicted = truth.astype(float)
     predicted[:, list(between)] = 0.3
-    return score_run(truth, predicted, np.repeat(["test", "validation"], 10), seed=0)
+    splits = np.repeat(["test", "validation"], 10)
+    return score_run(truth, predicted, splits, np.arange(20), seed=0)
 
 
 def test_lower_threshold_pays_where_enough_of_what_it_adds_is_true():
@@ -237,7 +245,8 @@ def test_weather_is_compared_with_the_best_other_method():
     others = {"forest": half, "regression": ~right}
 
     def conclude(correct) -> str:
-        return evaluate.conclude_weather({"cnn-raw": correct, **others}, "cnn-raw", seed=0)
+        correct = {"cnn-raw": correct, **others}
+        return evaluate.conclude_weather(correct, "cnn-raw", np.arange(100), seed=0)
 
     assert "Plain CNN, as taken is right on 100.0%" in conclude(right)
     assert "(forest) on 50.0%: a difference of +50.0 percentage points" in conclude(right)

@@ -78,7 +78,7 @@ def conclude_baselines(
     better = [
         run
         for run, score in scores.items()
-        if bootstrap_mean(score.chip_f2 - baselines[name].chip_f2, seed=seed)[0] > 0
+        if bootstrap_mean(score.chip_f2 - baselines[name].chip_f2, score.groups, seed=seed)[0] > 0
     ]
     if len(better) == len(scores):
         return f"Every run beats the best baseline ({name}) by more than chance explains."
@@ -223,7 +223,9 @@ def conclude_mine_errors(truth: np.ndarray, probabilities: np.ndarray) -> str:
     return " ".join(sentences)
 
 
-def conclude_weather(correct: Mapping[str, np.ndarray], run: str, *, seed: int) -> str:
+def conclude_weather(
+    correct: Mapping[str, np.ndarray], run: str, groups: np.ndarray, *, seed: int
+) -> str:
     """Conclude whether a run recognises the weather better than the best other method.
 
     Parameters
@@ -231,13 +233,15 @@ def conclude_weather(correct: Mapping[str, np.ndarray], run: str, *, seed: int) 
     correct : mapping of str to ndarray of shape (N,), bool
         By method, whether it is right about each test chip; `run` is one of them.
     run : str
+    groups : ndarray of shape (N,), int
+        Group of each test chip, from the catalogue.
     seed : int
         Of the bootstrap.
     """
     others = {name: right.mean() for name, right in correct.items() if name != run}
     other = max(others, key=others.get)
     change = correct[run].astype(float) - correct[other]
-    low, high = bootstrap_mean(change, seed=seed)
+    low, high = bootstrap_mean(change, groups, seed=seed)
     verdict = (
         "more than chance explains"
         if low > 0
