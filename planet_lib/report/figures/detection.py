@@ -21,6 +21,7 @@ from planet_lib.report.figures.style import (
 )
 from planet_lib.report.findings.writing import write_minus
 
+TO = "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}"  # a narrow table breaks a line before the interval
 LOWEST_SHARE = 1e-3  # false positives, at the left end of the axis
 SPLIT_COLOURS = {"train": FOREST, "validation": SKY, "test": OCHRE}
 
@@ -99,7 +100,7 @@ def plot_operating_curves(truth: np.ndarray, scores: Mapping[str, np.ndarray]) -
     axes.set_ylim(0, 1.08)
     axes.set_xlabel("share of the chips without a mine that are taken for one (log scale)")
     axes.set_ylabel("share of the mines that are found")
-    axes.legend(fontsize=9, loc="lower right")
+    axes.legend(fontsize=9, loc="best")
     return figure
 
 
@@ -119,7 +120,7 @@ def plot_kinds(table: pd.DataFrame, allowed: float) -> Figure:
     axes.scatter(table["share"], heights, color=OCHRE, s=42, zorder=3)
     axes.axvline(allowed, color=MUTED, linestyle="--", linewidth=1.2)
     axes.text(allowed, -0.75, f"all: {allowed:.1%}", ha="center", fontsize=9, color=INK)
-    axes.set_yticks(heights, [f"{kind} ({row.chips:,})" for kind, row in table.iterrows()])
+    axes.set_yticks(heights, [f"{row.Index} ({row.chips:,})" for row in table.itertuples()])
     axes.set_ylim(len(table) - 0.5, -1)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -211,7 +212,7 @@ def format_measures(table: pd.DataFrame, *, signed: bool = False) -> pd.DataFram
     style = "+.3f" if signed else ".3f"
     rows: dict[str, dict[str, str]] = {}
     for (detector, measure), row in table.iterrows():
-        text = f"{row['value']:{style}} ({row['low']:{style}} to {row['high']:{style}})"
+        text = f"{row['value']:{style}} ({row['low']:{style}}{TO}{row['high']:{style}})"
         known = np.isfinite(row["value"])
         rows.setdefault(detector, {})[measure] = write_minus(text) if known else "–"
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(MEASURES))

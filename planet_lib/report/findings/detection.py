@@ -35,7 +35,7 @@ def conclude_best(table: pd.DataFrame, best_run: str, baseline: str) -> str:
 
 
 def conclude_pairs(table: pd.DataFrame) -> str:
-    """Conclude which paired differences of the average precision are more than chance.
+    """Conclude which paired differences of the average precision have intervals without zero.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def conclude_pairs(table: pd.DataFrame) -> str:
     rows = table.xs(AVERAGE_PRECISION, level="measure")
     verdicts = {"rises": rows.index[rows["low"] > 0], "falls": rows.index[rows["high"] < 0]}
     sentences = [
-        f"The average precision {verb} by more than chance explains for "
+        f"The average precision {verb} by more than the draw of places explains for "
         f"{join_names([name_run(run) for run in runs])}."
         for verb, runs in verdicts.items()
         if len(runs)
