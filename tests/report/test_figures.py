@@ -3,7 +3,7 @@
 import base64
 import io
 from functools import partial
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import get_args
 from xml.etree import ElementTree
 
@@ -12,14 +12,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
+from sklearn.metrics import roc_curve
 
 from planet_lib.config import INPUTS, Profile
 from planet_lib.data.labels import INDEX, LABELS, LAND, MINE, WEATHER, encode_tags
+from planet_lib.evaluation.detection import MEASURES, score_detectors
+from planet_lib.evaluation.detector_errors import score_kinds
 from planet_lib.evaluation.metrics import score_labels
 from planet_lib.evaluation.mines import measure_effort
 from planet_lib.report.contents import INPUT_NAMES, NETWORK_NAMES, name_label
 from planet_lib.report.figures import (
+    detection,
     ensemble,
     evaluation,
     explore,
@@ -88,6 +93,11 @@ STAGES = pd.DataFrame(
     {"layers": [0, 1], "side_px": [64, 1], "maps": [3, 17], "parameters": [0, 1234]},
     ["chips", "land"],
 )
+MINES = TRUTH[:, 0] == 1
+MAP = pd.DataFrame(
+    {"longitude": [-70.1, -60.2, np.nan, -55.0], "latitude": [1.5, -8.0, np.nan, -3.0],
+     "split": ["train", "test", "test", "validation"]},
+)  # fmt: skip
 
 EDGES = {
     "label without chips": (explore.plot_label_counts, COUNTS),
@@ -125,6 +135,19 @@ EDGES = {
     ),
     "chip with all labels": (gallery.plot_gallery, [Card("a", " ".join(LABELS), (CHIP,))] * 5),
     "card without text": (gallery.plot_gallery, [Card("a", "", (CHIP, CHIP))]),
+    "chips without coordinates": (detection.plot_places, MAP[2:3]),
+    "every mine missed": (detection.plot_misses, MAP, np.zeros(4, bool)),
+    "one mine": (detection.plot_operating_curves, np.arange(9) == 0, {"cnn-raw": np.ones(9)}),
+    "no look-alike taken for a mine": (
+        detection.plot_kinds, score_kinds(np.array(["pond"]), np.array([False]), np.zeros(1)), 0.0
+    ),
+    "size without mines": (
+        detection.plot_sizes, np.array([0.1]), np.array([True]), np.array([0, 1, 2])
+    ),
+    "composite of one kind": (
+        detection.plot_haziness_by_composite,
+        pd.DataFrame({"clear": [1], "before": 0.2, "after": 0.0}),
+    ),
     "network of one stage": (training.plot_network, STAGES[:1]),
     "chip without any label": (
         partial(training.plot_watched, threshold=0.2, best_epoch=1),
@@ -254,12 +277,76 @@ def test_gallery_keeps_the_order_of_the_chips():
     assert texts.count("clear, primary\nroad") == 5
 
 
+@pytest.mark.parametrize("columns", [2, 4, 6])
+def test_texts_of_a_gallery_keep_to_their_cards(columns):
+    title, text = "earlier false positive: 0.97", "v4.10_Q125_cloud_REMNANT_negatives-2025_08, 2024"
+    cards = [Card(title, text, (CHIP,))] * (columns + 1)
+    figure = draw(gallery.plot_gallery(cards, columns=columns))
+    boxes = [
+        artist.get_window_extent().padded(-1)
+        for axes in figure.axes
+        for artist in axes.get_children()
+        if artist is axes.patch or (isinstance(artist, Text) and artist.get_text())
+    ]
+    assert len(boxes) == 3 * len(cards)
+    assert all(figure.bbox.count_contains(box.corners()) == 4 for box in boxes)
+    assert not any(box.overlaps(other) for box, other in combinations(boxes, 2))
+
+
 def test_card_shows_its_pictures_side_by_side():
     (picture,) = list_pictures(
         gallery.plot_gallery([Card("a", "b", (CHIP, 255 - CHIP))], columns=1)
     )
     np.testing.assert_array_equal(picture[:, :64], CHIP)
     np.testing.assert_array_equal(picture[:, -64:], 255 - CHIP)
+
+
+def test_operating_curve_is_that_of_scikit_learn():
+    scores = {"cnn-raw": RNG.random(60), "extra trees": RNG.random(60).round(1)}
+    figure = draw(detection.plot_operating_curves(MINES, scores))
+    for line, each in zip(figure.axes[0].lines, scores.values(), strict=False):
+        false, found, _ = roc_curve(MINES, each, drop_intermediate=False)
+        x, y = line.get_data()
+        for share, recall in zip(false[1:], found[1:], strict=True):
+            assert recall in y[np.isclose(x, max(share, detection.LOWEST_SHARE))]
+    assert {"Plain CNN, as taken", "extra trees", "0.994"} <= set(list_texts(figure))
+
+
+def test_look_alikes_are_drawn_with_their_counts_and_shares():
+    kinds = np.repeat(["pond", "river bank"], [1500, 20])
+    table = score_kinds(kinds, np.arange(1520) % 4 == 0, np.zeros(1520))
+    figure = detection.plot_kinds(table, 0.25)
+    assert {"pond (1,500)", "river bank (20)", "all: 25.0%"} <= set(list_texts(figure))
+    (marks,) = (drawn for drawn in figure.axes[0].collections if len(drawn.get_offsets()) == 2)
+    np.testing.assert_allclose(marks.get_offsets()[:, 0], table["share"])
+
+
+def test_maps_count_the_located_chips():
+    assert {"train (1)", "validation (1)", "test (1)"} <= set(
+        list_texts(detection.plot_places(MAP))
+    )
+    texts = list_texts(detection.plot_misses(MAP, np.array([True, False, True, True])))
+    assert {"found (2)", "missed (1)"} <= set(texts)
+
+
+def test_sizes_count_every_mine_in_its_bin():
+    figure = detection.plot_sizes(
+        np.array([0.5, 1.5, 1.7, 9]), np.array([True, True, False, False]), np.array([0, 1, 2, 4])
+    )
+    heights = [bar.get_height() for bar in figure.axes[0].patches]
+    assert heights == [1, 0, 1, 1, 0, 1]
+    assert {"0 to 1", "100%", "50%", "0%"} <= set(list_texts(figure))
+
+
+def test_measures_are_written_with_their_intervals():
+    scores = {"cnn-raw": MINES + RNG.random(60), "none": np.zeros(60)}
+    table = score_detectors(MINES, scores, np.arange(60), seed=0)
+    value, low, high = table.loc["cnn-raw", "recall at specificity 0.95"]
+    written = detection.format_measures(table, signed=True)
+    assert written.loc["cnn-raw", "recall at specificity 0.95"] == (
+        f"{value:+.3f} ({low:+.3f}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high:+.3f})"
+    )
+    assert list(written.columns) == list(MEASURES)
 
 
 def test_network_writes_the_size_and_the_weights_of_each_stage():
