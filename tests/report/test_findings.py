@@ -322,8 +322,8 @@ def test_watched_chips_tell_what_is_learned_last():
     watched[0, :, INDEX["primary"]] = 1 - truth[:, INDEX["primary"]]
     watched[:2, 1, INDEX["water"]] = 0.1
     text = train.conclude_watching(watched, truth, ["a", "b"], best_epoch=4)
-    assert "Of the 34 decisions" in text
-    assert "3 are wrong after epoch 1 and 0 after the selected epoch 4." in text
+    assert "of the 34 decisions" in text
+    assert ": 3 after epoch 1, 0 after the selected epoch 4." in text
     assert "water on b, from epoch 3 on" in text
     settled = train.conclude_watching(watched[2:], truth, ["a", "b"], best_epoch=2)
     assert settled.endswith("0 after the selected epoch 2.")

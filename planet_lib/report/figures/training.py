@@ -141,7 +141,9 @@ def plot_watched(
     )  # fmt: skip
     epochs = len(watched)
     for i, (picture, panel) in enumerate(axes):
-        draw_chip(picture, chips[i], names[i])
+        draw_chip(picture, chips[i])
+        picture.set_title(names[i], fontsize=9, fontweight="normal")
+        picture.set_anchor("W")
         image = panel.imshow(
             watched[:, i, shown[i]].T, cmap=SEQUENTIAL, vmin=0, vmax=1, aspect="auto",
             extent=(0.5, epochs + 0.5, len(shown[i]) - 0.5, -0.5), interpolation="nearest",

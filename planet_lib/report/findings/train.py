@@ -61,8 +61,8 @@ def conclude_watching(
     right = (decisions == (truth == 1)) | (truth < 0)
     wrong = (~right).sum(axis=(1, 2))
     text = (
-        f"Of the {(truth >= 0).sum()} decisions about these chips (a label is predicted or not), "
-        f"{wrong[0]} are wrong after epoch 1 and {wrong[-1]} after the selected epoch {best_epoch}."
+        f"Wrong of the {(truth >= 0).sum()} decisions about these chips (a label is predicted or "
+        f"not): {wrong[0]} after epoch 1, {wrong[-1]} after the selected epoch {best_epoch}."
     )
     last_wrong = np.where(
         right[-1], (~right * np.arange(1, best_epoch + 1)[:, None, None]).max(0), 0
@@ -88,7 +88,7 @@ def conclude_mistakes(truth: np.ndarray, probabilities: np.ndarray) -> str:
     truth = truth == 1
     missed, invented = truth & ~predicted, ~truth & predicted
     faultless = int((truth == predicted).all(axis=1).sum())
-    sentences = [f"{faultless} of {len(truth):,} chips get exactly their true labels."]
+    sentences = [f"{faultless:,} of {len(truth):,} chips get exactly their true labels."]
     if missed.any():
         worst = int(missed.sum(axis=0).argmax())
         near = float((probabilities[missed] >= F2_THRESHOLD / 2).mean())
@@ -99,15 +99,15 @@ def conclude_mistakes(truth: np.ndarray, probabilities: np.ndarray) -> str:
         )
         sentences.append(
             f"Missed labels: {missed.sum():,}, most often {name_label(LABELS[worst])} (on "
-            f"{missed[:, worst].sum()} of its {truth[:, worst].sum()} chips); {near:.0%} of them "
-            f"have at least half the threshold, so {cure}."
+            f"{missed[:, worst].sum():,} of its {truth[:, worst].sum():,} chips); {near:.0%} of "
+            f"them have at least half the threshold, so {cure}."
         )
     if invented.any():
         worst = int(invented.sum(axis=0).argmax())
         sentences.append(
             f"Labels predicted falsely: {invented.sum():,}, most often "
-            f"{name_label(LABELS[worst])} ({invented[:, worst].sum()} of its "
-            f"{predicted[:, worst].sum()} predictions)."
+            f"{name_label(LABELS[worst])} ({invented[:, worst].sum():,} of its "
+            f"{predicted[:, worst].sum():,} predictions)."
         )
     return " ".join(sentences)
 
