@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
 
 from planet_lib.evaluation.detection import MEASURES, SPECIFICITIES
 from planet_lib.report.contents import name_run
@@ -80,13 +81,11 @@ def plot_operating_curves(truth: np.ndarray, scores: Mapping[str, np.ndarray]) -
     """
     figure, axes = make_figure(height_in=4.6)
     for name, each in scores.items():
-        order = np.argsort(-each, kind="stable")
-        found = np.cumsum(truth[order]) / truth.sum()
-        false = np.cumsum(~truth[order]) / (~truth).sum()
+        false, found, _ = roc_curve(truth, each, drop_intermediate=False)
         network, _, kind = name.partition("-")
         known = network in NETWORK_COLOURS and kind in INPUT_LINES
-        axes.step(
-            np.maximum(false, LOWEST_SHARE), found, where="post", linewidth=2,
+        axes.plot(
+            np.maximum(false, LOWEST_SHARE), found, linewidth=2,
             color=NETWORK_COLOURS[network] if known else MUTED,
             linestyle=INPUT_LINES[kind] if known else ":",
             label=name_run(name) if known else name,
