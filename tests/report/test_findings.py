@@ -130,7 +130,7 @@ def test_runs_beat_the_best_baseline_or_not():
     assert "Every run beats the best baseline (trees)" in conclude(cnn=score(30))
     assert "No run beats" in conclude(cnn=score(20), resnet=score(15))
     text = conclude(cnn=score(30), resnet=score(20))
-    assert "1 of 2 runs beat" in text
+    assert "1 of 2 runs beats" in text
     assert text.endswith("Plain CNN, as taken.")
 
 

@@ -86,7 +86,8 @@ def conclude_baselines(
     if not better:
         return f"No run beats {rest}: they may have learned no more than it uses."
     names = join_names([name_run(run) for run in better])
-    return f"{len(better)} of {len(scores)} runs beat {rest}: {names}."
+    beat = "beats" if len(better) == 1 else "beat"
+    return f"{len(better)} of {len(scores)} runs {beat} {rest}: {names}."
 
 
 def conclude_haze_gain(haze_gain: Mapping[str, Mapping]) -> str:
