@@ -148,12 +148,12 @@ def bootstrap_mean(values: np.ndarray, groups: np.ndarray, *, seed: int) -> tupl
     Returns
     -------
     low, high : float
-        Both are the mean where there is a single group.
+        The range of the values where there is a single group, which says nothing about others.
     """
     _, members = np.unique(groups, return_inverse=True)
     totals, counts = np.bincount(members, values), np.bincount(members)
     if np.ptp(values) == 0 or len(totals) == 1:
-        return float(np.mean(values)), float(np.mean(values))
+        return float(np.min(values)), float(np.max(values))
     interval = stats.bootstrap(
         (totals, counts),
         lambda totals, counts, axis: totals.sum(axis) / counts.sum(axis),
