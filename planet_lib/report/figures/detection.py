@@ -10,7 +10,7 @@ from sklearn.metrics import roc_curve
 
 from planet_lib.evaluation.detection import MEASURES, SPECIFICITIES
 from planet_lib.report.contents import name_run
-from planet_lib.report.figures.evaluation import INPUT_LINES, NETWORK_COLOURS
+from planet_lib.report.figures.evaluation import NETWORK_COLOURS, style_run
 from planet_lib.report.figures.style import (
     FOREST,
     INK,
@@ -24,6 +24,7 @@ from planet_lib.report.findings.writing import write_minus
 
 TO = "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}"  # a narrow table breaks a line before the interval
 LOWEST_SHARE = 1e-3  # false positives, at the left end of the axis
+BASELINE_STYLE = {"color": MUTED, "linewidth": 2, "linestyle": ":"}
 SPLIT_COLOURS = {"train": FOREST, "validation": SKY, "test": OCHRE}
 
 
@@ -82,14 +83,10 @@ def plot_operating_curves(truth: np.ndarray, scores: Mapping[str, np.ndarray]) -
     figure, axes = make_figure(height_in=4.6)
     for name, each in scores.items():
         false, found, _ = roc_curve(truth, each, drop_intermediate=False)
-        network, _, kind = name.partition("-")
-        known = network in NETWORK_COLOURS and kind in INPUT_LINES
-        axes.plot(
-            np.maximum(false, LOWEST_SHARE), found, linewidth=2,
-            color=NETWORK_COLOURS[network] if known else MUTED,
-            linestyle=INPUT_LINES[kind] if known else ":",
-            label=name_run(name) if known else name,
-        )  # fmt: skip
+        trained = name.partition("-")[0] in NETWORK_COLOURS
+        style = style_run(name) if trained else BASELINE_STYLE
+        label = name_run(name) if trained else name
+        axes.plot(np.maximum(false, LOWEST_SHARE), found, label=label, **style)
     for specificity in SPECIFICITIES:
         axes.axvline(1 - specificity, color=MUTED, linewidth=0.8, linestyle="--")
         axes.text(1 - specificity, 1.02, f"{specificity:g}", ha="center", fontsize=9, color=INK)

@@ -1,6 +1,7 @@
 """Figures of the evaluation: scores of each label, confusion matrices, precision and recall."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,9 +28,20 @@ NETWORK_COLOURS = {
     "resnet": MUTED,
     "ensemble": OCHRE,
 }
+NETWORK_WIDTHS = {"cnn": 1.2, "densenet": 2.2, "densenet121": 2.2, "resnet": 1.7, "ensemble": 2.8}
 INPUT_LINES = {"raw": "--", "dehazed": "-", "both": "-."}
 INPUT_MARKERS = {"raw": "o", "dehazed": "o", "both": "D"}
 MEASURES = {"precision": "precision", "recall": "recall", "f2": "F2"}
+
+
+def style_run(run: str) -> dict[str, Any]:
+    """Style the curve of a run: colour and width by network, dashes by input."""
+    network, kind = run.split("-")
+    return {
+        "color": NETWORK_COLOURS[network],
+        "linewidth": NETWORK_WIDTHS[network],
+        "linestyle": INPUT_LINES[kind],
+    }
 
 
 def plot_comparison(tables: Mapping[str, pd.DataFrame], measures: list[str]) -> Figure:
@@ -156,12 +168,8 @@ def plot_precision_recall(
     for axes, label in zip(panels.flat, labels, strict=False):
         column = INDEX[label]
         for run, predicted in probabilities.items():
-            network, kind = run.split("-")
             precision, recall, _ = precision_recall_curve(truth[:, column], predicted[:, column])
-            axes.step(
-                recall, precision, where="post", color=NETWORK_COLOURS[network],
-                linestyle=INPUT_LINES[kind], label=name_run(run),
-            )  # fmt: skip
+            axes.step(recall, precision, where="post", label=name_run(run), **style_run(run))
         base = truth[:, column].mean()
         axes.axhline(base, color=MUTED, linewidth=1, linestyle=":")
         axes.set_title(f"{name_label(label)} ({int(truth[:, column].sum())})", fontsize=10)
