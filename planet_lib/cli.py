@@ -18,6 +18,7 @@ SOURCES = ("kaggle", "mining-watch")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake is one line on stderr and exit code 1."""
     options = _make_parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no advice on compiling TensorFlow
     return run_command(lambda: options.command(options))
 
 
@@ -89,6 +90,8 @@ def _label(options: argparse.Namespace) -> None:
     )
     for line in done.left_out:
         print(f"left out: {line}", file=sys.stderr)
+    if done.resampled:
+        print(f"{done.resampled} pictures were resampled to the ground distance of the network")
     if done.resized:
         print(f"{done.resized} pictures without a known ground distance were resized to a chip")
     print(f"{done.labelled} pictures labelled, {len(done.left_out)} left out: {options.table}")
@@ -162,7 +165,11 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:
         unknown = message.removeprefix("unrecognized arguments: ")
         flag = unknown.split()[0] if unknown.strip() else ""
-        hint = f"; {suggest(flag, self.list_flags())}" if unknown != message else ""
+        hint = ""
+        if unknown != message:
+            flags = self.list_flags()
+            known = f"{flag} is of another command" if flag in flags else suggest(flag, flags)
+            hint = f"; {known}"
         self.exit(2, f"error: {' '.join(message.split())}{hint} (see {self.prog} --help)\n")
 
     def list_flags(self) -> list[str]:

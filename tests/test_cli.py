@@ -41,6 +41,7 @@ MISTAKES = [
     (("synthesize", "x", "--chips", "-5"), 1, "chips"),
     (("synthesize", "x", "--enrich", "2"), 1, "enrich"),
     (("synthesize", "x", "--seed", "-1"), 1, "seed"),
+    (("label", "empty", "--threshold", ".5"), 2, "--threshold is of another command"),
     (("find-mines", "scene.tif"), 2, "required: --out"),
     (("find-mines", "scene.tif", "--out", "x", "--bands", "red"), 2, "'red' is no list such as"),
     (("find-mines", "scene.tif", "--out", "x"), 1, "scene.tif: no such file"),
@@ -113,7 +114,9 @@ def test_only_kaggles_table_without_some_of_the_chips_is_no_success(
     workplace, monkeypatch, capsys, form
 ):
     module = pytest.importorskip("planet_lib.evaluation.label_folder")
-    done = module.LabelledFolder(labelled=3, resized=0, left_out=["a.jpg: a grey image"])
+    done = module.LabelledFolder(
+        labelled=3, resampled=0, resized=0, left_out=["a.jpg: a grey image"]
+    )
     monkeypatch.setattr(module, "label_folder", lambda *_, **__: done)
     assert main(["label", "empty", "labels.csv", "--format", form]) == int(form == "kaggle")
     out, err = capsys.readouterr()

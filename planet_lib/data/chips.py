@@ -66,8 +66,7 @@ def decode_chip(data: bytes, path: Path, out: np.ndarray | None = None) -> np.nd
     content = name_content(data[:64])
     if content not in OTHER_READERS:
         raise DataError(f"{path}: not a picture that can be read, but {content}")
-    if content == PNG and data[PNG_BITS : PNG_BITS + 1] == b"\x10":
-        raise DataError(f"{path}: 16 bits a channel, expected 8")
+    refuse_16_bits(data, path)
     chip = _decode_other(OTHER_READERS[content], data, path)
     if out is None:
         return chip
@@ -75,21 +74,33 @@ def decode_chip(data: bytes, path: Path, out: np.ndarray | None = None) -> np.nd
     return out
 
 
+def refuse_16_bits(data: bytes, path: Path) -> None:
+    """Refuse a PNG of 16 bits a channel, of which Pillow would keep the upper eight."""
+    if name_content(data[:64]) == PNG and data[PNG_BITS : PNG_BITS + 1] == b"\x10":
+        raise DataError(f"{path}: 16 bits a channel, expected 8")
+
+
 def _decode_jpeg(data: bytes, path: Path, out: np.ndarray | None) -> np.ndarray:
-    try:
-        height, width, colour_space, _ = simplejpeg.decode_jpeg_header(data)
-    except ValueError as error:
-        raise DataError(f"{path}: cannot be decoded ({error})") from None
+    height, width, colour_space = read_jpeg_header(data, path)
     _check(path, width, height, grey=colour_space == "Gray")
     return decode_jpeg(data, path, out)
 
 
+def read_jpeg_header(data: bytes, path: Path) -> tuple[int, int, str]:
+    """Read a JPEG's height and width in pixels and its colour space, as simplejpeg names it."""
+    try:
+        height, width, colour_space, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError as error:
+        raise DataError(f"{path}: cannot be decoded ({error})") from None
+    return height, width, colour_space
+
+
 def decode_jpeg(data: bytes, path: Path, out: np.ndarray | None = None) -> np.ndarray:
     """Decode a JPEG of any size as RGB; see `decode_chip` for four components."""
+    _, _, colour_space = read_jpeg_header(data, path)
+    if colour_space == "Gray":
+        raise DataError(f"{path}: a grey image, expected one in colour")
     try:
-        _, _, colour_space, _ = simplejpeg.decode_jpeg_header(data)
-        if colour_space == "Gray":
-            raise DataError(f"{path}: a grey image, expected one in colour")
         if colour_space not in ("CMYK", "YCCK"):
             return simplejpeg.decode_jpeg(data, "RGB", buffer=out)
         inverted = simplejpeg.decode_jpeg(data, "CMYK")

@@ -12,6 +12,8 @@ SIGNATURES = {
     b"\xff\xd8": "a JPEG picture",
     b"II*\0": TIFF,
     b"MM\0*": TIFF,
+    b"II+\0": TIFF,
+    b"MM\0+": TIFF,
     b"PK\3\4": "a zip archive",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"\x1f\x8b": "a gzip archive",

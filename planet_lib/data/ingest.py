@@ -212,6 +212,7 @@ def _compare_tiffs(folder: Path, run_dir: Path, catalogue: pd.DataFrame) -> list
 def _list_duplicates(catalogue: pd.DataFrame, duplicates: pd.DataFrame) -> list[Problem]:
     """Say which chips are there twice."""
     problems = []
+    name = "path" if catalogue["path"].is_unique else "chip"
     for first, second in duplicates.itertuples(index=False):
         pair = catalogue.iloc[[first, second]]
         problem, action = "the same picture under two names", "both kept, in one split"
@@ -222,7 +223,7 @@ def _list_duplicates(catalogue: pd.DataFrame, duplicates: pd.DataFrame) -> list[
             action = "both kept; the prediction is of a picture that may have been trained on"
         elif set(pair["tags"].iloc[0].split()) != set(pair["tags"].iloc[1].split()):
             problem += ", with different labels"
-        problems.append(Problem(" = ".join(pair["path"]), problem, action))
+        problems.append(Problem(" = ".join(pair[name]), problem, action))
     return problems
 
 

@@ -109,6 +109,14 @@ def unpack_dataset(source: Path, target: Path) -> Path:
     return target
 
 
+def list_parts(folder: Path) -> list[Path]:
+    """List the competition's files, folders and archives in a folder, some folders deep."""
+    found, archives = _find_parts(folder, None)
+    known = (*KNOWN, COMPETITION)
+    packed = [path for path in archives if _name_part(name_contents(path.name)) in known]
+    return sorted([*packed, *(path for paths in found.values() for path in paths)])
+
+
 def _name_part(name: str) -> str:
     """Give the name of a file or folder as Kaggle writes it.
 

@@ -6,6 +6,7 @@ Data: Earth Genome, Amazon Mining Watch, CC BY 4.0; https://github.com/earthrise
 import json
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import cv2
@@ -27,8 +28,9 @@ GALLERY_CHIP_PX = 48
 GROUND_DISTANCE_M = 10.0
 PLACE_KM = 25.0
 EARTH_RADIUS_KM = 6371.0
+HIGHEST_DEGREES = (180, 90)  # longitude, latitude
 SHEET_NAME = re.compile(
-    r"(?P<series>.+)_S2L1C_clear(?P<clear>[0-9.]+)"
+    r"(?P<series>.+)_S2L1C_clear(?P<clear>\d+(?:\.\d+)?)"
     r"_(?P<start>\d{4}-\d\d-\d\d)_(?P<end>\d{4}-\d\d-\d\d)"
 )
 MINES = re.compile(r"positives|MinesPos|MineriaAurifera")
@@ -62,6 +64,25 @@ def is_mining_watch(folder: Path) -> bool:
     return (folder / GALLERY).is_dir()
 
 
+def list_sheets(folder: Path) -> list[Path]:
+    """List the sheets of the gallery."""
+    return _list_files(folder / GALLERY, ".png")
+
+
+def list_points(folder: Path) -> list[Path]:
+    """List the files of points."""
+    return _list_files(folder / LOCATIONS, ".geojson")
+
+
+def _list_files(folder: Path, ending: str) -> list[Path]:
+    """List the files of an ending, without the notes on files that macOS adds."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() == ending and not path.name.startswith(".")
+    )
+
+
 def scan_gallery(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
     """List the chips of the gallery.
 
@@ -81,7 +102,7 @@ def scan_gallery(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
         ``longitude`` and ``latitude`` (degrees, NaN where unknown), ``place`` (a number, see
         `group_places`).
     problems : list of Problem
-        Sheets and cells that were left out.
+        Sheets and cells that were left out, and points without a sheet.
 
     Raises
     ------
@@ -94,7 +115,7 @@ def scan_gallery(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
         raise DataError(
             f"{folder}: its download broke off; go on with: planet fetch mining-watch {folder}"
         )
-    paths = sorted(gallery.rglob("*.png"))
+    paths = list_sheets(folder)
     if not paths:
         raise DataError(f"{gallery}: no sheets (*.png); call: planet fetch mining-watch {folder}")
     problems: list[Problem] = []
@@ -122,10 +143,10 @@ def scan_gallery(folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
                 f"call: planet fetch mining-watch {folder}"
             )
     unmatched = catalogue.loc[catalogue["latitude"].isna() & catalogue["tags"].eq(MINE), "series"]
-    read = {series: _read_points(folder, series, problems) for series in unmatched.unique()}
+    read = {name: _read_points(folder, name, problems, needed=True) for name in unmatched.unique()}
     points = {series: found for series, found in read.items() if found is not None}
     catalogue["place"] = group_places(catalogue, points)
-    return catalogue, problems
+    return catalogue, problems + _list_missing_sheets(folder, paths)
 
 
 def load_gallery(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
@@ -155,12 +176,17 @@ def read_sheet(path: Path) -> np.ndarray:
     Raises
     ------
     DataError
-        The file is not a picture, or not whole cells of 48 px.
+        The file is not a picture in 8-bit colour, or not whole cells of 48 px.
     """
     content = np.fromfile(path, np.uint8)
-    bgr = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
+    bgr = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
     if bgr is None:
         raise DataError("not a PNG, or truncated; download it again")
+    if bgr.dtype != np.uint8 or bgr.shape[2:] != (3,):
+        raise DataError(
+            f"{bgr.dtype.itemsize * 8} bits in {bgr[0, 0].size} channels, expected 8 bits in red, "
+            "green and blue; download it again"
+        )
     height, width, _ = bgr.shape
     if height % GALLERY_CHIP_PX or width % GALLERY_CHIP_PX:
         raise DataError(
@@ -227,7 +253,11 @@ def parse_sheet_name(stem: str) -> Sheet:
     """
     match = SHEET_NAME.fullmatch(stem)
     mine = bool(MINES.search(stem))
-    if not match or mine == bool(NO_MINES.search(stem)):
+    if (
+        not match
+        or mine == bool(NO_MINES.search(stem))
+        or not _is_period(match["start"], match["end"])
+    ):
         raise DataError("the name does not say whether the chips show mines, and when")
     kinds = [kind for word, kind in LOOK_ALIKES.items() if word in stem]
     return Sheet(
@@ -238,6 +268,14 @@ def parse_sheet_name(stem: str) -> Sheet:
         start=match["start"],
         end=match["end"],
     )
+
+
+def _is_period(start: str, end: str) -> bool:
+    """Tell whether two ISO dates exist and are in order."""
+    try:
+        return date.fromisoformat(start) <= date.fromisoformat(end)
+    except ValueError:
+        return False
 
 
 def _list_chips(path: Path, name: str, folder: Path, problems: list[Problem]) -> pd.DataFrame:
@@ -256,7 +294,7 @@ def _list_chips(path: Path, name: str, folder: Path, problems: list[Problem]) ->
     table["tags"] = MINE if sheet.mine else ""
     for field in ("kind", "series", "clear", "start", "end"):
         table[field] = getattr(sheet, field)
-    points = _read_points(folder, sheet.series, problems)
+    points = _read_points(folder, sheet.series, problems, needed=sheet.mine)
     if sheet.mine and points is not None and len(points) != count:
         problems.append(
             Problem(name, f"{count} chips, but {len(points)} points", "kept, without coordinates")
@@ -266,16 +304,35 @@ def _list_chips(path: Path, name: str, folder: Path, problems: list[Problem]) ->
     return table
 
 
-def _read_points(folder: Path, series: str, problems: list[Problem]) -> np.ndarray | None:
+def _read_points(
+    folder: Path, series: str, problems: list[Problem], *, needed: bool
+) -> np.ndarray | None:
+    """Read the points of a series: longitude and latitude in degrees, or None."""
     path = folder / LOCATIONS / f"{series}.geojson"
     try:
         features = json.loads(path.read_text())["features"]
         points = [feature["geometry"]["coordinates"][:2] for feature in features]
-        return np.array(points, float).reshape(-1, 2)
+        points = np.array(points, float).reshape(-1, 2)
+        if not (np.abs(points) <= HIGHEST_DEGREES).all():
+            raise ValueError("not longitude and latitude in degrees")
+        return points
     except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        problem = Problem(f"{LOCATIONS}/{path.name}", f"not GeoJSON points ({error})", "not used")
-        if problem not in problems:
-            problems.append(problem)
-        return None
+        words, action = "no such file", "chips kept, without coordinates"
+        if not needed:
+            return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        words, action = f"not GeoJSON points ({error})", "not used"
+    problem = Problem(f"{LOCATIONS}/{path.name}", words, action)
+    if problem not in problems:
+        problems.append(problem)
+    return None
+
+
+def _list_missing_sheets(folder: Path, sheets: list[Path]) -> list[Problem]:
+    """List the points whose series has no sheet."""
+    there = {path.stem.partition("_S2L1C")[0] for path in sheets}
+    return [
+        Problem(f"{LOCATIONS}/{path.name}", "points without a sheet of chips", "not used")
+        for path in list_points(folder)
+        if path.stem not in there
+    ]

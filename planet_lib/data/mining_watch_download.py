@@ -40,12 +40,7 @@ def fetch_gallery(folder: Path, *, listing: str = LISTING, files: str = FILES) -
         The repository cannot be reached, has no gallery, or a file arrives damaged. What has
         arrived is kept: the same command continues.
     """
-    wanted = [
-        entry
-        for entry in _list_tree(listing)
-        if any(entry["path"].startswith(f"{at}/") and entry["path"].endswith(end)
-               for at, end in WANTED.items())
-    ]  # fmt: skip
+    wanted = _list_wanted(listing)
     if not wanted:
         raise DataError(f"{listing}: lists no {GALLERY}; the repository may have moved")
     missing = [entry for entry in wanted if not _is_complete(folder / entry["path"], entry)]
@@ -62,10 +57,16 @@ def fetch_gallery(folder: Path, *, listing: str = LISTING, files: str = FILES) -
     (folder / UNFINISHED).unlink()
 
 
-def _list_tree(listing: str) -> list[dict]:
+def _list_wanted(listing: str) -> list[dict]:
     try:
         answer = _ask(listing).json()
-        tree, cut = answer["tree"], answer.get("truncated", False)
+        wanted = [
+            {key: entry[key] for key in ("path", "size", "sha")}
+            for entry in answer["tree"]
+            if any(entry["path"].startswith(f"{at}/") and entry["path"].endswith(end)
+                   for at, end in WANTED.items())
+        ]  # fmt: skip
+        cut = answer.get("truncated", False)
     except (requests.JSONDecodeError, KeyError, TypeError):
         raise DataError(
             f"{listing}: answers with no list of files; look at it in a browser: a proxy or a "
@@ -73,7 +74,7 @@ def _list_tree(listing: str) -> list[dict]:
         ) from None
     if cut:
         raise DataError(f"{listing}: lists only a part of the files; clone {REPOSITORY} instead")
-    return tree
+    return wanted
 
 
 def _download(address: str, target: Path, entry: dict, progress: tqdm) -> None:

@@ -14,16 +14,17 @@ import pandas as pd
 
 from planet_lib.data.chips import CHIP_PX, decode_chip, read_file
 from planet_lib.data.folders import is_tiff
-from planet_lib.data.kaggle import FOLDERS, TABLES, list_read, scan_kaggle
-from planet_lib.data.kaggle_archives import unpack_dataset
+from planet_lib.data.kaggle import list_read, scan_kaggle
+from planet_lib.data.kaggle_archives import list_parts, unpack_dataset
 from planet_lib.data.labels import ALL_LABELS, LABELS, MINE
 from planet_lib.data.mining_watch import (
     CREDIT,
     GALLERY,
     GALLERY_CHIP_PX,
     GROUND_DISTANCE_M,
-    LOCATIONS,
     is_mining_watch,
+    list_points,
+    list_sheets,
     read_sheet,
     scan_gallery,
 )
@@ -84,14 +85,14 @@ def find_reader(folder: Path) -> Reader:
     Raises
     ------
     DataError
-        The folder has the files of both.
+        The folder has files of both, packed or not.
     """
     if not is_mining_watch(folder):
         return KAGGLE
-    if mixed := [name for name in (*TABLES, *FOLDERS) if (folder / name).exists()]:
+    if mixed := list_parts(folder):
         raise DataError(
-            f"{folder}: has {mixed[0]} of Kaggle and {GALLERY} of Mining Watch; "
-            "move one of the two data sets to a folder of its own"
+            f"{folder}: has {mixed[0].relative_to(folder)} of Kaggle and {GALLERY} of Mining "
+            "Watch; move one of the two data sets to a folder of its own"
         )
     return MINING_WATCH
 
@@ -164,7 +165,7 @@ def _pair_places(catalogue: pd.DataFrame, chips: np.ndarray, once: np.ndarray) -
 
 
 def _list_gallery(folder: Path) -> tuple[list[Path], list[Path]]:
-    return sorted((folder / LOCATIONS).glob("*.geojson")), sorted((folder / GALLERY).rglob("*.png"))
+    return list_points(folder), list_sheets(folder)
 
 
 KAGGLE = Reader(

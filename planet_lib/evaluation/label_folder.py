@@ -1,32 +1,32 @@
 """Label a folder of pictures with any trained network, prepared as the network's card describes."""
 
 import os
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-import cv2
 import keras
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from planet_lib.data.labels import LABELS, MINE, WEATHER
-from planet_lib.data.pictures import Picture, list_pictures, read_picture
+from planet_lib.data.pictures import CutPicture, cut_picture, list_pictures, read_picture
 from planet_lib.errors import DataError
 from planet_lib.evaluation.metrics import resolve_cloudy
 from planet_lib.evaluation.submission import write_submission
 from planet_lib.files import map_over_cores, replace_file
 from planet_lib.haze import remove_haze
 from planet_lib.networks.card import read_card
-from planet_lib.networks.files import PRETRAINED, load_network
-from planet_lib.networks.locate import MODEL, check_network
+from planet_lib.networks.files import PRETRAINED, load_fitting_network
+from planet_lib.networks.locate import check_network
 from planet_lib.networks.predict import predict_chips
 
-PICTURES_AT_ONCE = 8  # read into memory, each with up to hundreds of chips
-CHIPS_AT_ONCE = 128  # at least, that the network predicts
+PICTURES_AT_ONCE = 8  # read into memory
+CHIPS_AT_ONCE = 64  # that the network predicts
 TABLE_ENDINGS = (".csv", ".parquet")
-SAME_DISTANCE = 0.02  # relative difference of ground distances that is not resampled
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,16 @@ class LabelledFolder:
     ----------
     labelled : int
         Pictures with predictions.
+    resampled : int
+        Of these, those that were resampled to the ground distance of the network's chips.
     resized : int
         Of these, those without a ground distance that had another size than the network's chips.
     left_out : list of str
-        A line for each picture that cannot be read.
+        A line for each picture that cannot be read, and each folder that cannot be listed.
     """
 
     labelled: int
+    resampled: int
     resized: int
     left_out: list[str]
 
@@ -68,9 +71,10 @@ def label_folder(
         Holds JPEG, PNG, WebP or TIFF pictures, as `planet_lib.data.pictures.read_picture` reads.
     table : Path
         The file to write, CSV or Parquet by its ending. One row for each picture, in the order of
-        their paths: ``file`` (relative to `folder`), the probability of each label, the mine
-        first, ``labels`` (those at or above the network's threshold, with spaces between them) and
-        ``problem`` (why the picture cannot be read, or empty).
+        their paths: ``file`` (relative to `folder`; bytes that are not UTF-8 are escaped), the
+        probability of each label, the mine first, ``labels`` (those at or above the network's
+        threshold, with spaces between them) and ``problem`` (why the picture cannot be read, or
+        empty).
     model : Path
         Folder of a network with ``model.keras`` and ``card.json``; by default the network
         pretrained on synthetic chips.
@@ -92,100 +96,80 @@ def label_folder(
     _check_table(table, replace=replace, kaggle=kaggle)
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give a folder of pictures")
-    paths = list_pictures(folder)
+    paths, unlisted = list_pictures(folder)
     if not paths:
         raise DataError(f"{folder}: no pictures in it; JPEG, PNG, WebP or TIFF are expected")
     if kaggle:
         _check_names(paths)
-    network = load_network(check_network(model) / MODEL)
-    card = read_card(model)
+    card = read_card(check_network(model))
     if kaggle and card["known"] != list(LABELS):
         raise DataError(f"{model}: has not Kaggle's labels; leave out --format kaggle")
-    rows, resized = [], 0
-    waiting: list[_Prepared] = []
-    with tqdm(total=len(paths), desc="labelling", unit="picture", mininterval=2) as progress:
-        for start in range(0, len(paths), PICTURES_AT_ONCE):
-            part = paths[start : start + PICTURES_AT_ONCE]
-            waiting += map_over_cores(lambda path: _prepare(path, card), part)
-            is_last = start + PICTURES_AT_ONCE >= len(paths)
-            if is_last or sum(len(each.chips) for each in waiting) >= CHIPS_AT_ONCE:
-                rows += _predict(network, card, waiting)
-                resized += sum(each.resized for each in waiting)
-                waiting = []
-            progress.update(len(part))
-    problems = [row for row in rows if isinstance(row, str)]
-    if len(problems) == len(rows):
-        raise DataError(f"{problems[0]}; none of {len(paths)} pictures can be read")
+    network = load_fitting_network(model, card)
+    pictures = _Pictures(paths, card)
+    predicted = _predict(network, card, pictures)
+    if not predicted:
+        first = next(iter(pictures.problems.values()))
+        raise DataError(f"{first}; none of {len(paths)} pictures can be read")
+    rows = [predicted.get(row, pictures.problems.get(row)) for row in range(len(paths))]
     _write(table, folder, paths, rows, card, kaggle=kaggle)
-    return LabelledFolder(len(rows) - len(problems), resized, problems)
+    return LabelledFolder(
+        labelled=len(predicted),
+        resampled=pictures.resampled,
+        resized=pictures.resized,
+        left_out=[*pictures.problems.values(), *unlisted],
+    )
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """The chips that a picture is cut into, or why there are none."""
+class _Pictures:
+    """Pictures that are cut into chips, few at a time, with what was noted of them."""
 
-    chips: np.ndarray  # (K, chip_px, chip_px, C), uint8
-    resized: bool = False
-    problem: str = ""
+    def __init__(self, paths: Sequence[Path], card: dict) -> None:
+        self.paths = paths
+        self.card = card
+        self.problems: dict[int, str] = {}  # by the picture's row, why it cannot be read
+        self.resampled = 0
+        self.resized = 0
 
+    def stream(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the chips of all pictures in order, each with the row of its picture."""
+        for start in range(0, len(self.paths), PICTURES_AT_ONCE):
+            part = self.paths[start : start + PICTURES_AT_ONCE]
+            for row, cut in enumerate(map_over_cores(self._cut, part), start):
+                if isinstance(cut, DataError):
+                    self.problems[row] = str(cut)
+                    continue
+                self.resampled += cut.resampled
+                self.resized += cut.resized
+                yield from ((row, chip) for chip in cut.chips)
 
-def _prepare(path: Path, card: dict) -> _Prepared:
-    chip_px = card["chip_px"]
-    try:
-        picture = read_picture(path)
-    except DataError as error:
-        return _Prepared(
-            np.empty((0, chip_px, chip_px, card["input"]["channels"])), False, str(error)
-        )
-    chips, resized = cut_chips(picture, chip_px, card["ground_distance_m"])
-    return _Prepared(np.stack([_stack_pictures(chip, card) for chip in chips]), resized)
-
-
-def cut_chips(
-    picture: Picture, chip_px: int, ground_distance_m: float
-) -> tuple[list[np.ndarray], bool]:
-    """Cut a picture into chips of a network's size.
-
-    Parameters
-    ----------
-    picture : Picture
-    chip_px : int
-        Side of the chips.
-    ground_distance_m : float
-        Of the chips, in metres a pixel.
-
-    Returns
-    -------
-    chips : list of ndarray of shape (chip_px, chip_px, 3), uint8
-        They cover the picture, with one more along each side than needed, so that they overlap. A
-        picture that shows less ground than a chip is continued by its mirror image.
-    resized : bool
-        Whether the picture was resized to one chip without knowing its ground distance.
-    """
-    rgb = picture.rgb
-    if picture.ground_distance_m is None:
-        resized = rgb.shape[:2] != (chip_px, chip_px)
-        return [_resize(rgb, chip_px, chip_px) if resized else rgb], resized
-    scale = picture.ground_distance_m / ground_distance_m
-    if abs(scale - 1) > SAME_DISTANCE:
-        height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
-        rgb = _resize(rgb, height, width)
-    missing = [(0, max(0, chip_px - side)) for side in rgb.shape[:2]]
-    rgb = np.pad(rgb, (*missing, (0, 0)), mode="symmetric")
-    rows, columns = (_place(side, chip_px) for side in rgb.shape[:2])
-    return [rgb[y : y + chip_px, x : x + chip_px] for y in rows for x in columns], False
+    def _cut(self, path: Path) -> CutPicture | DataError:
+        try:
+            picture = read_picture(path)
+            return cut_picture(picture, path, self.card["chip_px"], self.card["ground_distance_m"])
+        except DataError as error:
+            return error
 
 
-def _place(side: int, chip_px: int) -> list[int]:
-    """Place chips along a side: one more than needed to cover it, so that they overlap."""
-    count = 1 if side == chip_px else -(-side // chip_px) + 1
-    return [round(start) for start in np.linspace(0, side - chip_px, count)]
-
-
-def _resize(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
-    shrinks = height < rgb.shape[0]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(rgb, (width, height), interpolation=method)
+def _predict(network: keras.Model, card: dict, pictures: _Pictures) -> dict[int, np.ndarray]:
+    """Predict the card's labels of the pictures that can be read, by their rows."""
+    parts = defaultdict(list)
+    stream, total = pictures.stream(), len(pictures.paths)
+    with tqdm(total=total, desc="labelling", unit="picture", mininterval=2) as progress:
+        while batch := list(islice(stream, CHIPS_AT_ONCE)):
+            rows, chips = zip(*batch, strict=True)
+            stacked = [*map_over_cores(lambda chip: _stack_pictures(chip, card), chips)]
+            predicted = predict_chips(
+                network, np.stack(stacked), image_px=card["input"]["image_px"]
+            )
+            for row, probabilities in zip(rows, predicted, strict=True):
+                parts[row].append(probabilities)
+            progress.update(rows[-1] - progress.n)  # the last picture may have more chips
+        progress.update(total - progress.n)
+    weather = np.isin(card["labels"], WEATHER)
+    return {
+        row: np.where(weather, np.mean(part, axis=0), np.max(part, axis=0))
+        for row, part in parts.items()
+    }
 
 
 def _stack_pictures(chip: np.ndarray, card: dict) -> np.ndarray:
@@ -194,22 +178,6 @@ def _stack_pictures(chip: np.ndarray, card: dict) -> np.ndarray:
     if card["haze"]:
         pictures["dehazed"] = remove_haze(chip, **card["haze"])
     return np.concatenate([pictures[name] for name in card["input"]["pictures"]], axis=-1)
-
-
-def _predict(
-    network: keras.Model, card: dict, prepared: Sequence[_Prepared]
-) -> list[np.ndarray | str]:
-    """Predict each picture: the probabilities of the card's labels, or its problem."""
-    counts = [len(each.chips) for each in prepared]
-    if not sum(counts):
-        return [each.problem for each in prepared]
-    chips = np.concatenate([each.chips for each in prepared]).astype(np.uint8)
-    predicted = predict_chips(network, chips, image_px=card["input"]["image_px"])
-    weather = np.isin(card["labels"], WEATHER)
-    return [
-        np.where(weather, part.mean(axis=0), part.max(axis=0)) if len(part) else each.problem
-        for each, part in zip(prepared, np.split(predicted, np.cumsum(counts)[:-1]), strict=True)
-    ]
 
 
 def _write(
@@ -229,13 +197,13 @@ def _write(
     if known.all() and card["labels"] == list(LABELS):
         chosen[read] = resolve_cloudy(chosen[read], probabilities[read])
     if kaggle:
-        names = np.array([path.stem for path in paths])
+        names = np.array([_name_file(Path(path.stem)) for path in paths])
         write_submission(table, names[read], chosen[read])
         return
     content = pd.DataFrame(probabilities, columns=card["labels"])[card["known"]]
     first = [MINE] if MINE in content else []
     content = content[[*first, *content.columns.drop(first)]]
-    content.insert(0, "file", [path.relative_to(folder).as_posix() for path in paths])
+    content.insert(0, "file", [_name_file(path.relative_to(folder)) for path in paths])
     content["labels"] = [
         " ".join(label for label, is_chosen in zip(card["labels"], row, strict=True) if is_chosen)
         for row in chosen
@@ -249,6 +217,11 @@ def _write(
             content.to_parquet(partial, index=False)
         else:
             content.to_csv(partial, index=False)
+
+
+def _name_file(path: Path) -> str:
+    """Write a path in UTF-8; bytes that are not are escaped, as in ``\\xe9``."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _check_table(table: Path, *, replace: bool, kaggle: bool) -> None:

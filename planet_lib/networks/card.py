@@ -1,14 +1,74 @@
 """Read the card of a network: ``card.json``, which describes how to use its files."""
 
 from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from planet_lib.data.labels import LABELS
-from planet_lib.errors import DataError
+from planet_lib.errors import DataError, StageError
 from planet_lib.files import read_json
+from planet_lib.haze.methods import METHODS
 
 CARD = "card.json"
 KAGGLE_CHIP = {"chip_px": 256, "ground_distance_m": 3.0}
 """The competition's chips, on which a network was trained whose card does not say."""
+CURE = "copy the network's whole folder again, or choose another network"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Level = Annotated[float, Field(ge=0, le=255)]
+
+
+class _Part(BaseModel):
+    """Base of the parts of a card: values of a wrong type are errors, further keys are not."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class _Thresholds(_Part):
+    flat: Share
+    tuned: dict[str, Share] = {}
+    site: Share | None = None
+    isolated: Share | None = None
+
+
+class _Input(_Part):
+    pictures: Annotated[list[Literal["raw", "dehazed"]], Field(min_length=1)]
+    image_px: PositiveInt
+
+
+class _Haze(_Part):
+    method: Literal[tuple(METHODS)]
+    clahe: bool = False
+
+
+class _Card(_Part):
+    labels: list[str]
+    known: list[str]
+    thresholds: _Thresholds
+    chip_px: PositiveInt
+    ground_distance_m: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    input: _Input
+    haze: _Haze | None
+    brightness: Annotated[list[Level], Field(min_length=2, max_length=2)] | None = None
+    dark_channel: Level | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.labels != [label for label in LABELS if label in self.labels] or not self.labels:
+            raise ValueError(f"labels {self.labels}, expected some of {list(LABELS)} in this order")
+        if unknown := sorted(set(self.known) - set(self.labels)):
+            raise ValueError(f"known {unknown} are not among its labels")
+        if "dehazed" in self.input.pictures and not self.haze:
+            raise ValueError("haze is null, but the network takes haze-free pictures")
+        return self
 
 
 def read_card(folder: Path) -> dict:
@@ -18,14 +78,26 @@ def read_card(folder: Path) -> dict:
 
     Raises
     ------
-    StageError
-        The card is missing or damaged.
     DataError
-        The network's labels are not in the order of `LABELS`, or are not among them.
+        The card is missing or damaged, lacks a key or has a wrong value, or the network's labels
+        are not among those of `LABELS` or in another order.
     """
     path = folder / CARD
-    card = read_json(path)
-    labels = card.get("labels") or []
-    if labels != [label for label in LABELS if label in labels] or not labels:
-        raise DataError(f"{path}: labels {labels}, expected some of {list(LABELS)} in this order")
-    return {"known": labels} | KAGGLE_CHIP | card
+    try:
+        card = read_json(path)
+        card = {"known": card.get("labels")} | KAGGLE_CHIP | card
+        _Card.model_validate(card)
+    except ValidationError as error:
+        raise DataError(f"{path}: {_explain(error)}; {CURE}") from None
+    except (StageError, AttributeError):
+        raise DataError(f"{path}: missing or damaged; {CURE}") from None
+    return card
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] in ("missing", "value_error"):
+        return f"{where}: {message.lower()}" if where else message
+    return f"{where}: {message[0].lower()}{message[1:]}, not {first['input']!r}"

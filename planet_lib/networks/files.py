@@ -11,7 +11,8 @@ from planet_lib.data.labels import LABELS
 from planet_lib.errors import DataError, shorten
 from planet_lib.files import replace_file
 from planet_lib.networks.architectures import HEADS
-from planet_lib.networks.card import CARD, read_card
+from planet_lib.networks.card import CARD, CURE, read_card
+from planet_lib.networks.locate import MODEL
 from planet_lib.networks.safety import refuse_code
 
 PRETRAINED = Path(__file__).parent / "pretrained/synthetic"
@@ -44,7 +45,7 @@ def save_model(model: keras.Model, folder: Path) -> list[Path]:
     OSError
         The disk is full.
     """
-    files = [folder / "model.keras"]
+    files = [folder / MODEL]
     if model.name in FILES_OF_2018:
         files.append(folder / FILES_OF_2018[model.name])
     logger = logging.getLogger("absl")
@@ -78,6 +79,34 @@ def load_model(path: Path) -> keras.Model:
     if (path.parent / CARD).exists():
         read_card(path.parent)  # refuses other labels
     return model
+
+
+def load_fitting_network(folder: Path, card: dict) -> keras.Model:
+    """Load the network in a folder for prediction, as its card describes it.
+
+    Parameters
+    ----------
+    folder : Path
+    card : dict
+        As returned by `planet_lib.networks.card.read_card`.
+
+    Raises
+    ------
+    DataError
+        The network is missing or damaged, contains custom code, or does not fit its card.
+    """
+    path = folder / MODEL
+    network = load_network(path)
+    side, channels = card["input"]["image_px"], 3 * len(card["input"]["pictures"])
+    expected = (side, side, channels), len(card["labels"])
+    outputs = keras.tree.flatten(network.output)
+    found = tuple(network.input_shape[1:]), sum(output.shape[-1] for output in outputs)
+    if found != expected:
+        raise DataError(
+            f"{path}: takes {found[0]} and has {found[1]} outputs, its card says {expected[0]} and "
+            f"{expected[1]}; {CURE}"
+        )
+    return network
 
 
 def load_network(path: Path) -> keras.Model:

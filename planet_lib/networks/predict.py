@@ -1,9 +1,10 @@
 """Predict the labels, or compute the features, of many chips with a network."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
-from planet_lib.data.labels import MINE
 from planet_lib.networks.architectures import HEADS
 from planet_lib.networks.batches import VIEWS, read_batch, view_chips
 
@@ -29,8 +30,34 @@ def predict_chips(
     ndarray of shape (M, L), float32
         Probabilities of the network's labels, in the order of `planet_lib.data.labels.LABELS`.
     """
-    heads = _average_views(network, store, image_px, rows)
-    return np.hstack([heads[name] for name in HEADS if name in heads] or [heads[MINE]])
+    rows = np.arange(len(store)) if rows is None else rows
+    labels = sum(output.shape[-1] for output in keras.tree.flatten(network.output))
+    averages = np.zeros((len(rows), labels), np.float32)
+    # Without a graph: tracing one costs more than it saves.
+    for start in range(0, len(rows), PREDICTION_BATCH):
+        part = slice(start, start + PREDICTION_BATCH)
+        chips = read_batch(store, rows[part], image_px)
+        for view in range(VIEWS):
+            outputs = network(np.ascontiguousarray(view_chips(chips, view)), training=False)
+            averages[part] += join_heads(outputs) / VIEWS
+    return averages
+
+
+def join_heads(outputs: Any) -> np.ndarray:
+    """Put the outputs of a network side by side, in the order of its labels.
+
+    Parameters
+    ----------
+    outputs : tensor or ndarray of shape (N, L), or dict of them
+
+    Returns
+    -------
+    ndarray of shape (N, L), float32
+    """
+    if not isinstance(outputs, dict):
+        return keras.ops.convert_to_numpy(outputs)
+    heads = [outputs[name] for name in HEADS if name in outputs] or outputs.values()
+    return np.hstack([keras.ops.convert_to_numpy(head) for head in heads])
 
 
 def predict_batches(
@@ -56,22 +83,3 @@ def predict_batches(
         for start in range(0, len(chips), batch_size)
     ]
     return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
-
-
-def _average_views(
-    network: keras.Model, store: np.ndarray, image_px: int, rows: np.ndarray | None
-) -> dict[str, np.ndarray]:
-    """Average the outputs over the views, without a graph: tracing one costs more than it saves."""
-    rows = np.arange(len(store)) if rows is None else rows
-    averages = {
-        name: np.zeros((len(rows), output.shape[-1]), np.float32)
-        for name, output in network.output.items()
-    }
-    for start in range(0, len(rows), PREDICTION_BATCH):
-        part = slice(start, start + PREDICTION_BATCH)
-        chips = read_batch(store, rows[part], image_px)
-        for view in range(VIEWS):
-            outputs = network(np.ascontiguousarray(view_chips(chips, view)), training=False)
-            for name, average in averages.items():
-                average[part] += keras.ops.convert_to_numpy(outputs[name]) / VIEWS
-    return averages

@@ -10,13 +10,12 @@ import numpy as np
 from planet_lib.data.labels import MINE
 from planet_lib.errors import ConfigError, DataError, suggest
 from planet_lib.networks.card import CARD, read_card
-from planet_lib.networks.files import load_network
+from planet_lib.networks.files import load_fitting_network
 from planet_lib.networks.locate import MODEL, SHIPPED, list_shipped, name_network
-from planet_lib.networks.predict import predict_batches
+from planet_lib.networks.predict import join_heads, predict_batches
 from planet_lib.scenes.grid import CELLS
 
 BATCH = 32  # tiles that are predicted at once; more take more memory and no less time
-FLAT = 0.5  # threshold where the card has none
 BRIGHTNESS = (20.0, 200.0)  # mean levels of a chip, where an older card has none; assumed
 REACH = 2.0  # a detector fits scenes this many times finer and coarser than its chips
 
@@ -79,11 +78,7 @@ class Detector:
         ndarray of shape (N, L), float32
             Probabilities in the order of `labels`.
         """
-        outputs = predict_batches(self.network, chips, BATCH)
-        if isinstance(outputs, dict):
-            heads = [outputs[name] for name in ("weather", "land") if name in outputs]
-            outputs = np.hstack(heads or list(outputs.values()))
-        return outputs
+        return join_heads(predict_batches(self.network, chips, BATCH))
 
 
 def find_shipped() -> dict[str, Path]:
@@ -134,24 +129,14 @@ def load_detector(folder: Path) -> Detector:
     Raises
     ------
     DataError
-        The network is damaged, was not trained on mines, or differs from its card.
-    StageError
-        The card is missing or damaged.
+        The network or its card is missing or damaged, they do not fit each other, or the network
+        was not trained on mines.
     """
     card = read_card(folder)
-    labels = tuple(card["labels"])
     if MINE not in card["known"]:
         raise DataError(f"{folder / CARD}: the network was not trained on {MINE}; choose another")
-    network = load_network(folder / MODEL)
-    shapes = network.output.values() if isinstance(network.output, dict) else [network.output]
-    outputs = sum(output.shape[-1] for output in shapes)
-    channels = 3 * len(card["input"]["pictures"])
-    if outputs != len(labels) or network.input_shape[-1] != channels:
-        raise DataError(
-            f"{folder / MODEL}: {outputs} outputs and {network.input_shape[-1]} channels; its card "
-            f"says {len(labels)} and {channels}"
-        )
-    thresholds = {label: card["thresholds"].get("flat", FLAT) for label in card["known"]}
+    network = load_fitting_network(folder, card)
+    thresholds = dict.fromkeys(card["known"], card["thresholds"]["flat"])
     thresholds |= card["thresholds"].get("tuned", {})
     thresholds[MINE] = card["thresholds"].get("site", thresholds[MINE])
     chip_px = card["chip_px"]
@@ -161,7 +146,7 @@ def load_detector(folder: Path) -> Detector:
         network=network,
         name=next((name for name, path in find_shipped().items() if path == folder), folder.name),
         version=_digest(folder),
-        labels=labels,
+        labels=tuple(card["labels"]),
         chip_px=chip_px,
         image_px=card["input"]["image_px"],
         ground_distance_m=float(card["ground_distance_m"]),

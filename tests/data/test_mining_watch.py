@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from galleries import (
     write_points,
     write_sheet,
 )
+from PIL import Image
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
@@ -22,6 +24,7 @@ from planet_lib.data.catalogue import scan_dataset, sign_dataset
 from planet_lib.data.ingest import store_chips
 from planet_lib.data.labels import INDEX, MINE, encode_known, list_known
 from planet_lib.data.mining_watch import group_places, parse_sheet_name, read_sheet
+from planet_lib.data.problems import read_problems
 from planet_lib.data.readers import find_reader, prepare_dataset
 from planet_lib.data.store import load_catalogue, open_store
 from planet_lib.errors import DataError
@@ -93,6 +96,16 @@ def test_sheet_with_another_number_of_points_is_kept_without_coordinates(gallery
     assert catalogue.loc[catalogue["series"] == SERIES, "longitude"].isna().all()
 
 
+@pytest.mark.parametrize(
+    "point", [[None, None], [float("nan"), 0.0], [500_000.0, 9_000_000.0], "here", []]
+)
+def test_points_that_are_no_coordinates_on_earth_are_not_used(gallery, point):
+    write_points(gallery, SERIES, [(0.0, 0.0)] * 8 + [point])
+    catalogue, problems = scan_dataset(gallery)
+    assert [problem.action for problem in problems] == ["not used"]
+    assert catalogue.loc[catalogue["series"] == SERIES, "longitude"].isna().all()
+
+
 def test_points_that_are_no_geojson_are_not_used(gallery):
     (gallery / "data/sampling_locations" / f"{SERIES}.geojson").write_text("[1, 2]")
     catalogue, problems = scan_dataset(gallery)
@@ -115,10 +128,17 @@ def spoil_name(path):
 
 
 def cut_half_a_cell(path):
-    from PIL import Image
-
     with Image.open(path) as sheet:
         sheet.crop((0, 0, sheet.width - 24, sheet.height)).save(path)
+
+
+def save_as_grey(path):
+    with Image.open(path) as sheet:
+        sheet.convert("L").save(path)
+
+
+def save_with_16_bits(path):
+    cv2.imwrite(str(path), cv2.imread(str(path)).astype(np.uint16) * 11)
 
 
 def truncate(path):
@@ -141,6 +161,14 @@ def blacken(path):
         (truncate, "not a PNG, or truncated; download it again"),
         (truncate_all, "not a PNG, or truncated; download it again"),
         (blacken, "every cell is black"),
+        (
+            save_as_grey,
+            "8 bits in 1 channels, expected 8 bits in red, green and blue; download it again",
+        ),
+        (
+            save_with_16_bits,
+            "16 bits in 3 channels, expected 8 bits in red, green and blue; download it again",
+        ),
     ],
 )
 def test_sheet_that_cannot_be_used_is_listed_and_left_out(gallery, spoil, problem):
@@ -176,15 +204,57 @@ def test_folder_of_both_data_sets_is_refused(gallery):
         find_reader(gallery)
 
 
+@pytest.mark.parametrize("name", ["train-jpg.tar.7z", "planet/train_v2.csv.zip"])
+def test_folder_of_both_data_sets_is_refused_where_one_is_packed(gallery, name):
+    (gallery / name).parent.mkdir(exist_ok=True)
+    (gallery / name).write_bytes(b"")
+    with pytest.raises(DataError, match=f"has {name} of Kaggle and .* move one"):
+        find_reader(gallery)
+
+
 def test_folder_of_neither_names_both(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"none of Kaggle's files.*data/training_gallery"):
         prepare_dataset(tmp_path / "empty", tmp_path / "target")
 
 
-def test_names_that_contradict_themselves_are_refused():
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a_positives_negatives_S2L1C_clear0.75_2019-01-01_2020-01-01",
+        "a_positives_S2L1C_clear0.7.5_2019-01-01_2020-01-01",
+        "a_positives_S2L1C_clear._2019-01-01_2020-01-01",
+        "a_positives_S2L1C_clear0.75_2019-13-41_2020-01-01",
+        "a_positives_S2L1C_clear0.75_2020-01-01_2019-01-01",
+    ],
+)
+def test_names_that_do_not_say_what_or_when_are_refused(name):
     with pytest.raises(DataError, match="does not say"):
-        parse_sheet_name("a_positives_negatives_S2L1C_clear0.75_2019-01-01_2020-01-01")
+        parse_sheet_name(name)
+
+
+def test_sheet_in_capitals_is_read_and_the_notes_of_macos_are_not(gallery):
+    sheet = gallery / "data/training_gallery" / f"{NEGATIVES}.png"
+    sheet.rename(sheet.with_suffix(".PNG"))
+    sheet.with_name(f"._{NEGATIVES}.png").write_bytes(b"\0\5\26\7")
+    points = gallery / "data/sampling_locations" / "._more.geojson"
+    points.write_bytes(b"\0\5\26\7")
+    catalogue, problems = scan_dataset(gallery)
+    assert problems == []
+    assert len(catalogue) == 2 * 9 + 7 * 14
+
+
+def test_missing_sheet_and_missing_points_are_listed(gallery):
+    (gallery / "data/training_gallery" / f"{POSITIVES}.png").unlink()
+    (other,) = set(MINES) - {POSITIVES}
+    points = gallery / "data/sampling_locations" / f"{other.partition('_S2L1C')[0]}.geojson"
+    points.unlink()
+    catalogue, problems = scan_dataset(gallery)
+    assert describe(problems) == {
+        (points.name, "chips kept, without coordinates"): "no such file",
+        (f"{SERIES}.geojson", "not used"): "points without a sheet of chips",
+    }
+    assert catalogue["longitude"].isna().all()
 
 
 def test_places_are_clusters_at_25_km_and_series_without_location():
@@ -257,8 +327,18 @@ def test_look_alikes_with_a_point_for_each_chip_are_located(gallery):
 def test_no_coordinates_at_all_still_gives_places(gallery):
     for path in (gallery / "data/sampling_locations").iterdir():
         path.unlink()
-    catalogue, _ = scan_dataset(gallery)
+    catalogue, problems = scan_dataset(gallery)
+    assert [problem.problem for problem in problems] == ["no such file"] * len(MINES)
     assert catalogue["place"].nunique() == catalogue["series"].nunique()
+
+
+def test_same_cell_twice_in_a_sheet_is_named_by_its_chips(gallery, tmp_path):
+    chips = paint_chips(9, (190, 150, 110), 0)
+    chips[5] = chips[2]
+    write_sheet(gallery, POSITIVES, chips)
+    store_chips(gallery, tmp_path / "run", source="gallery", seed=0)
+    (problem,) = read_problems(tmp_path / "run" / "data" / "problems.csv")
+    assert problem.file == f"{POSITIVES}_0002 = {POSITIVES}_0005"
 
 
 def test_changed_sheet_changes_the_signature(gallery):

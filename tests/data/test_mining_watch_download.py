@@ -133,6 +133,12 @@ def test_list_of_a_part_of_the_files_is_refused(repository, tmp_path):
         repository.fetch(tmp_path)
 
 
+def test_listing_of_another_shape_is_one_line(repository, tmp_path):
+    repository.contents["data/page"] = b'{"tree": [{"a": 1}]}'
+    with pytest.raises(DataError, match=r"page: answers with no list of files"):
+        fetch_gallery(tmp_path, listing=f"{repository.address}data/page", files=repository.address)
+
+
 def test_page_instead_of_the_listing_is_one_line(repository, tmp_path):
     repository.contents["data/page"] = b"<html>log in</html>"
     with pytest.raises(DataError, match=r"page: answers with no list of files"):

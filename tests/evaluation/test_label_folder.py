@@ -1,18 +1,20 @@
 """Labelling a folder: pictures are prepared as the network's card describes, rows never mixed."""
 
 import json
+import os
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
+from rasterio.transform import from_origin
 
 import planet_lib.evaluation.label_folder
 from planet_lib.data.chips import read_chip
 from planet_lib.data.labels import LABELS, MINE, WEATHER, decode_labels
-from planet_lib.data.pictures import Picture
 from planet_lib.errors import DataError
-from planet_lib.evaluation.label_folder import cut_chips, label_folder
+from planet_lib.evaluation.label_folder import LabelledFolder, label_folder
 from planet_lib.evaluation.metrics import resolve_cloudy
 from planet_lib.haze import remove_haze
 from planet_lib.networks.files import PRETRAINED, load_model
@@ -31,7 +33,7 @@ def chips(tmp_path_factory):
 def table(chips, tmp_path_factory):
     path = tmp_path_factory.mktemp("labels") / "labels.csv"
     done = label_folder(chips / "train-jpg", path)
-    assert (done.labelled, done.resized, done.left_out) == (60, 0, [])
+    assert done == LabelledFolder(labelled=60, resampled=0, resized=0, left_out=[])
     return pd.read_csv(path, index_col="file")
 
 
@@ -83,7 +85,6 @@ def test_rows_follow_their_pictures_under_other_names_in_other_folders(chips, ta
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_format_of_kaggle_lists_the_same_labels(chips, table, tmp_path):
     label_folder(chips / "train-jpg", tmp_path / "kaggle.csv", kaggle=True)
     tags = pd.read_csv(tmp_path / "kaggle.csv", index_col="image_name")["tags"]
@@ -106,6 +107,54 @@ def test_picture_that_cannot_be_read_stands_in_the_table_with_its_reason(chips, 
     assert rows.loc["cut.jpg", MINE] == ""
     assert "cannot be decoded" in rows.loc["cut.jpg", "problem"]
     assert rows.loc["whole.jpg", "problem"] == ""
+
+
+def test_name_that_is_not_utf_8_is_escaped_in_the_table(chips, tmp_path):
+    folder = tmp_path / "chips"
+    folder.mkdir()
+    whole = next((chips / "train-jpg").glob("*.jpg"))
+    shutil.copy(whole, os.path.join(os.fsencode(folder), b"a\xe9.jpg"))
+    for table in ("labels.csv", "labels.parquet"):
+        assert label_folder(folder, tmp_path / table).labelled == 1
+    assert list(pd.read_csv(tmp_path / "labels.csv")["file"]) == [r"a\xe9.jpg"]
+    assert list(pd.read_parquet(tmp_path / "labels.parquet")["file"]) == [r"a\xe9.jpg"]
+
+
+def test_picture_of_too_much_ground_does_not_stop_the_others(chips, tmp_path):
+    folder = tmp_path / "chips"
+    folder.mkdir()
+    shutil.copy(next((chips / "train-jpg").glob("*.jpg")), folder)
+    with rasterio.open(
+        folder / "z.tif", "w", driver="GTiff", dtype="uint8", width=600, height=600, count=3,
+        crs="EPSG:32721", transform=from_origin(700_000, 9_000_000, 250, 250),
+    ) as file:  # fmt: skip
+        file.write(np.full((3, 600, 600), 90, np.uint8))
+    done = label_folder(folder, tmp_path / "labels.csv")
+    assert done.labelled == 1
+    assert "600 x 600 px of 250 m are 50000 x 50000 px" in done.left_out[0]
+
+
+def test_parts_of_a_large_picture_count_by_their_highest_probability_and_mean_weather(
+    chips, tmp_path
+):
+    names = sorted(path.name for path in (chips / "train-jpg").glob("*.jpg"))[:2]
+    tiles = [read_chip(chips / "train-jpg" / name) for name in names]
+    (tmp_path / "in").mkdir()
+    pictures = {"a": tiles[0], "b": tiles[1], "both": np.hstack(tiles)}
+    for name, rgb in pictures.items():
+        with rasterio.open(
+            tmp_path / "in" / f"{name}.tif", "w", driver="GTiff", dtype="uint8", count=3,
+            width=rgb.shape[1], height=rgb.shape[0], crs="EPSG:32721",
+            transform=from_origin(700_000, 9_000_000, 3, 3),
+        ) as file:  # fmt: skip
+            file.write(np.moveaxis(rgb, -1, 0))
+    done = label_folder(tmp_path / "in", tmp_path / "labels.csv")
+    assert (done.labelled, done.resampled, done.resized) == (3, 0, 0)
+    rows = pd.read_csv(tmp_path / "labels.csv", index_col="file")
+    land = [label for label in LABELS if label not in WEATHER]
+    highest = rows.loc[["a.tif", "b.tif"], land].max()
+    assert (rows.loc["both.tif", land] >= highest - 1e-4).all()
+    assert rows.loc["both.tif", list(WEATHER)].sum() == pytest.approx(1, abs=1e-3)
 
 
 def test_folder_without_pictures_is_refused_and_nothing_is_written(tmp_path):
@@ -151,49 +200,10 @@ def test_kaggle_cannot_tell_two_pictures_of_one_name_apart(chips, tmp_path):
 
 
 @pytest.fixture
-def gradient():
-    """Give a picture whose red counts its columns and whose green counts its rows."""
-    rows, columns = np.mgrid[:90, :120]
-    return np.stack([columns, rows, np.zeros_like(rows)], axis=-1).astype(np.uint8)
-
-
-def test_picture_of_the_chips_size_is_not_changed(gradient):
-    for distance in (None, 10.0):
-        (chip,), resized = cut_chips(Picture(gradient[:48, :48], distance), 48, 10.0)
-        np.testing.assert_array_equal(chip, gradient[:48, :48])
-        assert not resized
-
-
-def test_picture_without_a_ground_distance_becomes_one_chip(gradient):
-    (chip,), resized = cut_chips(Picture(gradient, None), 48, 10.0)
-    assert chip.shape == (48, 48, 3)
-    assert resized
-
-
-@pytest.mark.parametrize("distance", [10.0, 5.0, 20.0])
-def test_chips_of_a_known_ground_distance_cover_the_picture(gradient, distance):
-    chips, resized = cut_chips(Picture(gradient, distance), 48, 10.0)
-    assert not resized
-    assert all(chip.shape == (48, 48, 3) for chip in chips)
-    scale = distance / 10
-    per_pixel = np.median(np.diff(chips[0][0, :, 0].astype(int)))
-    assert per_pixel == max(1, round(1 / scale)) if scale <= 1 else per_pixel <= 1
-    seen = np.concatenate([chip[..., 0].ravel() for chip in chips])
-    assert seen.min() <= 1 / scale
-    assert seen.max() >= gradient[..., 0].max() - 1 / scale
-
-
-def test_small_picture_is_continued_by_its_mirror_image(gradient):
-    (chip,), _ = cut_chips(Picture(gradient[:24, :30], 10.0), 48, 10.0)
-    np.testing.assert_array_equal(chip[:24, :30], gradient[:24, :30])
-    np.testing.assert_array_equal(chip[24:, :30], gradient[:24, :30][::-1])
-
-
-@pytest.fixture
 def never_loaded(monkeypatch):
     """Fail if a network is loaded: the mistake must be found before."""
     monkeypatch.setattr(
-        planet_lib.evaluation.label_folder, "load_network", lambda _: pytest.fail("loaded")
+        planet_lib.evaluation.label_folder, "load_fitting_network", lambda _: pytest.fail("loaded")
     )
 
 

@@ -1,5 +1,6 @@
 """Files of networks load with plain Keras; damaged ones and other networks are refused."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from keras import layers
 
 from planet_lib.errors import DataError
 from planet_lib.networks.architectures import build_model
-from planet_lib.networks.files import load_model, save_model
+from planet_lib.networks.card import read_card
+from planet_lib.networks.files import load_fitting_network, load_model, save_model
+from planet_lib.networks.predict import predict_chips
 
 IMAGE_PX = 32
 NETWORKS = {
@@ -104,3 +107,87 @@ def test_network_that_was_never_built_is_refused(tmp_path):
     with pytest.warns(UserWarning, match="not yet been built"):
         keras.Sequential([layers.Flatten()]).save(tmp_path / "unbuilt.keras")
     assert_refused(tmp_path / "unbuilt.keras")
+
+
+CARD = {
+    "labels": ["artisinal_mine"],
+    "thresholds": {"flat": 0.5},
+    "input": {"pictures": ["raw"], "image_px": IMAGE_PX},
+    "haze": None,
+}
+
+
+def write_carded(
+    folder: Path, *, channels: int = 3, outputs: int = 1, side: int = IMAGE_PX, **changes: object
+) -> Path:
+    chips = keras.Input((side, side, channels))
+    mean = layers.GlobalAveragePooling2D()(chips)
+    network = keras.Model(chips, layers.Dense(outputs, activation="sigmoid")(mean))
+    network.save(folder / "model.keras")
+    (folder / "card.json").write_text(json.dumps(CARD | changes))
+    return folder
+
+
+def load_by_card(folder: Path) -> keras.Model:
+    return load_fitting_network(folder, read_card(folder))
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({"channels": 13}, r"takes \(32, 32, 13\) and has 1 outputs, its card says \(32, 32, 3\)"),
+        ({"outputs": 2}, r"has 2 outputs, its card says \(32, 32, 3\) and 1"),
+        ({"side": 48}, r"takes \(48, 48, 3\)"),
+        ({"labels": ["primary", "artisinal_mine"]}, "has 1 outputs, its card says .* and 2"),
+    ],
+    ids=str,
+)
+def test_network_that_does_not_fit_its_card_is_refused(tmp_path, found, words):
+    folder = write_carded(tmp_path, **found)
+    with pytest.raises(DataError, match=rf"model\.keras: .*{words}.*; copy the network's"):
+        load_by_card(folder)
+
+
+def test_network_that_fits_its_card_predicts_what_keras_predicts(tmp_path):
+    network = load_by_card(write_carded(tmp_path))
+    chips = np.random.default_rng(0).integers(256, size=(3, IMAGE_PX, IMAGE_PX, 3), dtype=np.uint8)
+    expected = keras.saving.load_model(tmp_path / "model.keras").predict(chips, verbose=0)
+    predicted = predict_chips(network, chips, image_px=IMAGE_PX)
+    np.testing.assert_allclose(predicted, expected, rtol=1e-5)
+
+
+BAD_CARDS = {
+    "thresholds: field required": {"labels": ["artisinal_mine"], "input": CARD["input"]},
+    "thresholds.flat: input should be a valid number, not 'x'": CARD
+    | {"thresholds": {"flat": "x"}},
+    "thresholds.flat: input should be less than or equal to 1, not 2": CARD
+    | {"thresholds": {"flat": 2}},
+    "input.pictures.0: input should be 'raw' or 'dehazed', not 'nir'": CARD
+    | {"input": {"pictures": ["nir"], "image_px": IMAGE_PX}},
+    "haze is null, but the network takes haze-free pictures": CARD
+    | {"input": {"pictures": ["dehazed"], "image_px": IMAGE_PX}},
+    "chip_px: input should be greater than 0, not 0": CARD | {"chip_px": 0},
+    "ground_distance_m: input should be greater than 0, not -3": CARD | {"ground_distance_m": -3},
+    r"known ['water'] are not among its labels": CARD | {"known": ["water"]},
+    "labels ['gold_mine'], expected some of": CARD | {"labels": ["gold_mine"]},
+    "missing or damaged": [],
+}
+
+
+@pytest.mark.parametrize("reason", BAD_CARDS)
+def test_card_that_cannot_be_used_is_one_line_with_the_cure(tmp_path, reason):
+    (tmp_path / "card.json").write_text(json.dumps(BAD_CARDS[reason]))
+    with pytest.raises(DataError) as refused:
+        read_card(tmp_path)
+    message = str(refused.value)
+    assert message.startswith(f"{tmp_path / 'card.json'}: {reason}")
+    assert message.endswith("copy the network's whole folder again, or choose another network")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("content", [None, "", '{"labels": ['])
+def test_missing_or_damaged_card_is_one_line(tmp_path, content):
+    if content is not None:
+        (tmp_path / "card.json").write_text(content)
+    with pytest.raises(DataError, match=r"card\.json: missing or damaged; copy the network's"):
+        read_card(tmp_path)
