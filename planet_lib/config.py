@@ -4,7 +4,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from planet_lib.errors import ConfigError, suggest
 
@@ -96,6 +104,18 @@ class Profile(Section):
     devices: Annotated[int, Field(gt=0, description="number of GPUs that share each batch")]
     samples_per_label: Positive
     gallery_chips: Positive
+
+    @field_validator("cross_validation")
+    @classmethod
+    def _is_trained(
+        cls, chosen: CrossValidation | None, info: ValidationInfo
+    ) -> CrossValidation | None:
+        networks, inputs = info.data.get("networks", {}), info.data.get("inputs", [])
+        if chosen and (chosen.network not in networks or chosen.input not in inputs):
+            raise ValueError(
+                f"{chosen.network} on {chosen.input} is none of the profile's networks and inputs"
+            )
+        return chosen
 
 
 def load_profile(name: str, folder: Path = CONFIG_FOLDER) -> Profile:

@@ -75,6 +75,14 @@ def test_loaded_profile_cannot_be_changed():
         ("seed: true", "seed: input should be a valid integer, not True"),
         ("haze: {clahe: 1}", "haze.clahe: input should be a valid boolean, not 1"),
         ("haze: dark_channel", "haze: input should be a valid dictionary"),
+        (
+            "{inputs: [raw], cross_validation: {network: cnn, input: dehazed}}",
+            "cross_validation: cnn on dehazed is none of the profile's networks and inputs",
+        ),
+        (
+            "{networks: {cnn: {epochs: 3}}, cross_validation: {network: densenet, input: raw}}",
+            "cross_validation: densenet on raw is none of the profile's networks and inputs",
+        ),
         ("networks: [cnn]", "networks: input should be a valid dictionary"),
         ("networks: {cnn: {options: 3}}", "networks.cnn.options: input should be a valid dict"),
         ("networks: {densenet121: {epochs: 3}}", "networks.densenet121.image_px: field required"),

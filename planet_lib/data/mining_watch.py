@@ -208,8 +208,9 @@ def group_places(catalogue: pd.DataFrame, points: dict[str, np.ndarray]) -> np.n
     """Number the places: clusters of located chips at 25 km, and each series without locations.
 
     Where the points of a series are known, but not which chip lies at which of them, the series and
-    all clusters that its points touch are one place. A series of look-alikes that shows only a part
-    of its points is a place by itself, since they lie all over the Amazon.
+    all clusters that its points touch are one place; so it is where another sheet of the series is
+    located. A series of look-alikes that shows only a part of its points is a place by itself,
+    since they lie all over the Amazon.
 
     Parameters
     ----------
@@ -239,6 +240,8 @@ def group_places(catalogue: pd.DataFrame, points: dict[str, np.ndarray]) -> np.n
         radians = np.radians(spots[:, ::-1])
         near = radius_neighbors_graph(radians, PLACE_KM / EARTH_RADIUS_KM, metric="haversine")
         links = spot_owners[np.array(near.nonzero())]
+    same = located & np.isin(codes, codes[~located])
+    links = np.hstack([links, [owners[same], count + codes[same]]])
     pairs = pd.DataFrame({"first": links[0], "second": links[1]})
     return np.unique(group_chips(pairs, count + len(names))[owners], return_inverse=True)[1]
 

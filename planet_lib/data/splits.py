@@ -86,9 +86,8 @@ def assign_folds(
     splitter = method(FOLDS, shuffle=True, random_state=seed)
     strata = _assign_strata(np.maximum(encoded, 0))
     if kinds is not None:
-        strata = np.array(
-            [f"{stratum} {kind}" for stratum, kind in zip(strata, kinds, strict=True)]
-        )
+        finer = [f"{stratum} {kind}" for stratum, kind in zip(strata, kinds, strict=True)]
+        strata = _join_small(_replace_small(np.array(finer, dtype=object), strata))
     folds = np.zeros(len(encoded), dtype=int)
     for fold, (_, rows) in enumerate(splitter.split(strata, strata, groups)):
         folds[rows] = fold
@@ -100,7 +99,11 @@ def _assign_strata(encoded: np.ndarray) -> np.ndarray:
     label_sets = np.array(decode_labels(encoded), dtype=object)
     rarest = np.where(encoded == 1, label_counts, len(encoded) + 1).argmin(axis=1).astype(str)
     strata = _replace_small(label_sets, rarest.astype(object))
-    strata = _replace_small(strata, np.full(len(strata), "rest", dtype=object))
+    return _join_small(_replace_small(strata, np.full(len(strata), "rest", dtype=object)))
+
+
+def _join_small(strata: np.ndarray) -> np.ndarray:
+    """Join strata that are too small with the largest one."""
     names, counts = np.unique(strata, return_counts=True)
     return _replace_small(strata, np.full(len(strata), names[counts.argmax()], dtype=object))
 

@@ -1,6 +1,6 @@
 """How well a detector of one label works: operating points, with intervals over places."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ import pandas as pd
 SPECIFICITIES = (0.95, 0.99, 0.994)
 FIRST_CHIPS = (100, 500)
 REPEATS = 1000
+DEFINED_SHARE = 0.95  # of the draws, below which a measure has no interval
 MEASURES = (
     "average precision",
     *(f"recall at specificity {share:g}" for share in SPECIFICITIES),
@@ -77,15 +78,15 @@ def score_detectors(
     scores : mapping of str to ndarray of shape (N,) or (S, N), float
         By detector; of S repeats with other seeds the mean is measured.
     groups : ndarray of shape (N,), int
-        Chips of one group are drawn together. Groups with and without a positive are drawn apart,
-        so that every draw has both.
+        Chips of one group are drawn together, groups with and without a positive apart.
     seed : int
 
     Returns
     -------
     DataFrame
         One row for each detector and measure (index ``detector``, ``measure``): ``value``,
-        ``low`` and ``high``.
+        ``low`` and ``high``. The interval is NaN where only one group has a positive, or only one
+        has none, or where more than one draw in twenty does not define the measure.
     """
     values = {name: _measure_repeats(truth, each) for name, each in scores.items()}
     drawn = _bootstrap(truth, scores, groups, seed)
@@ -145,6 +146,8 @@ def find_threshold(truth: np.ndarray, scores: np.ndarray, specificity: float) ->
     """
     negatives = np.sort(scores[~truth])
     allowed = int((1 - specificity) * len(negatives) + 1e-9)
+    if allowed == len(negatives):
+        return float(scores.min())
     return float(np.nextafter(negatives[len(negatives) - 1 - allowed], np.inf))
 
 
@@ -152,8 +155,13 @@ def _bootstrap(
     truth: np.ndarray, scores: Mapping[str, np.ndarray], groups: np.ndarray, seed: int
 ) -> dict[str, np.ndarray]:
     """Measure each detector on draws of groups, shape (REPEATS, measures)."""
-    drawn = {name: np.empty((REPEATS, len(MEASURES))) for name in scores}
-    for repeat, weights in enumerate(_draw_groups(truth, groups, seed)):
+    drawn = {name: np.full((REPEATS, len(MEASURES)), np.nan) for name in scores}
+    _, groups = np.unique(groups, return_inverse=True)
+    with_positives = np.bincount(groups, truth) > 0
+    strata = [np.flatnonzero(with_positives), np.flatnonzero(~with_positives)]
+    if any(len(stratum) == 1 for stratum in strata):
+        return drawn  # every draw would have the same group
+    for repeat, weights in enumerate(_draw_groups(groups, strata, seed)):
         for name, each in scores.items():
             drawn[name][repeat] = _measure_repeats(truth, each, weights)
     return drawn
@@ -166,16 +174,15 @@ def _measure_repeats(
     return np.mean(each, axis=0)
 
 
-def _draw_groups(truth: np.ndarray, groups: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+def _draw_groups(
+    groups: np.ndarray, strata: Sequence[np.ndarray], seed: int
+) -> Iterator[np.ndarray]:
     """Give how often each chip counts in each draw."""
     rng = np.random.default_rng(seed)
-    _, groups = np.unique(groups, return_inverse=True)
-    with_positives = np.bincount(groups, truth) > 0
     for _ in range(REPEATS):
-        counts = np.zeros(len(with_positives))
-        for stratum in (np.flatnonzero(with_positives), np.flatnonzero(~with_positives)):
-            if len(stratum):
-                np.add.at(counts, rng.choice(stratum, len(stratum)), 1)
+        counts = np.zeros(groups.max() + 1)
+        for stratum in filter(len, strata):
+            np.add.at(counts, rng.choice(stratum, len(stratum)), 1)
         yield counts[groups]
 
 
@@ -183,8 +190,9 @@ def _tabulate(values: Mapping[str, np.ndarray], drawn: Mapping[str, np.ndarray])
     rows = []
     for name, each in values.items():
         low, high = np.full((2, len(MEASURES)), np.nan)
-        known = np.isfinite(each) & np.isfinite(drawn[name]).any(axis=0)
-        low[known], high[known] = np.nanquantile(drawn[name][:, known], (0.025, 0.975), axis=0)
+        known = np.isfinite(each) & (np.isfinite(drawn[name]).mean(axis=0) >= DEFINED_SHARE)
+        if known.any():
+            low[known], high[known] = np.nanquantile(drawn[name][:, known], (0.025, 0.975), axis=0)
         for i, measure in enumerate(MEASURES):
             rows.append((name, measure, each[i], low[i], high[i]))
     table = pd.DataFrame(rows, columns=["detector", "measure", "value", "low", "high"])

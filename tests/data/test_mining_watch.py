@@ -324,6 +324,17 @@ def test_look_alikes_with_a_point_for_each_chip_are_located(gallery):
     assert places[0] == places[1] == catalogue.loc[mine, "place"].item() != places[2]
 
 
+def test_sheet_without_points_joins_the_located_sheet_of_its_series(gallery):
+    name = next(name for name in OTHERS if name.startswith("riverbank") and "0.05" in name)
+    write_sheet(gallery, name, paint_chips(13, FOREST, 9))
+    series = name.partition("_S2L1C")[0]
+    write_points(gallery, series, [(-70.0 + i, -3.0) for i in range(14)])
+    catalogue, _ = scan_dataset(gallery)
+    own = catalogue[catalogue["series"] == series]
+    assert set(own["longitude"].isna()) == {True, False}
+    assert len(set(own["place"])) == 1
+
+
 def test_no_coordinates_at_all_still_gives_places(gallery):
     for path in (gallery / "data/sampling_locations").iterdir():
         path.unlink()

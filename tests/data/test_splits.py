@@ -90,6 +90,15 @@ def test_mines_of_the_real_sample_are_in_every_split(sample):
     assert set(splits[encoded[:, INDEX["artisinal_mine"]] == 1]) == set(SPLITS)
 
 
+def test_few_chips_of_many_kinds_are_split_without_a_word(recwarn):
+    encoded = np.zeros((18, 17), np.uint8)
+    encoded[:4, INDEX["artisinal_mine"]] = 1
+    kinds = np.array([*["mine"] * 4, *np.repeat([f"kind {i}" for i in range(7)], 2)])
+    splits = split_chips(encoded, seed=0, groups=np.arange(18), kinds=kinds)
+    assert set(splits) == set(SPLITS)
+    assert not recwarn.list
+
+
 def test_each_split_has_chips_of_each_kind_where_groups_allow_it():
     """One large group of easy chips must not be all that a split has without a mine."""
     kinds = np.array(["easy"] * 400 + ["hard"] * 300)

@@ -122,6 +122,26 @@ def test_measures_for_json_have_none_where_undefined():
     assert written["precision of the first 100"] == {"value": None, "low": None, "high": None}
 
 
+def test_one_place_without_a_mine_gives_no_interval():
+    groups = np.where(TRUTH, GROUPS, GROUPS.max() + 1)
+    table = score_detectors(TRUTH, {"d": SCORES}, groups, seed=1)
+    assert table["value"].notna().any()
+    assert table[["low", "high"]].isna().all(axis=None)
+
+
+def test_measure_that_many_draws_do_not_define_has_no_interval():
+    truth = np.array([True] * 6 + [False] * 3)
+    groups = np.array([0] * 5 + [1] * 4)  # one draw in four has only the first, all positive
+    scores = np.linspace(1, 0, 9)
+    table = score_detectors(truth, {"d": scores}, groups, seed=1)
+    assert np.isfinite(table.loc[("d", "average precision"), "value"])
+    assert table[["low", "high"]].isna().all(axis=None)
+
+
+def test_threshold_of_no_specificity_takes_every_chip():
+    assert (find_threshold(TRUTH, SCORES, 0.0) <= SCORES).all()
+
+
 @pytest.mark.parametrize("specificity", [0.5, *SPECIFICITIES, 1.0])
 def test_threshold_has_the_specificity_and_no_lower_one_has(specificity):
     threshold = find_threshold(TRUTH, SCORES, specificity)

@@ -113,7 +113,12 @@ RESULTS = {
         "splits": {"train": 600, "validation": 200, "test": 200},
         "sha256": "abc",
     },
-    "test": {"mines": 61, "others": 139, "kinds": {"random place": 100, "river bank": 39}},
+    "test": {
+        "mines": 61,
+        "others": 139,
+        "unlocated_others": 0,
+        "kinds": {"random place": 100, "river bank": 39},
+    },
     "best_run": "cnn-raw",
     "runs": {
         "cnn-raw": {"model": "cnn", "input": "raw", "measures": measure(0.625), "seconds": 3},
@@ -182,6 +187,24 @@ def test_value_that_is_not_defined_is_a_dash_and_not_zero(tmp_path):
     page = render(tmp_path, RESULTS)
     row = next(row for row in page.find_all("tr") if "Plain CNN" in row.get_text())
     assert row.find_all("td")[2].get_text() == "–"
+
+
+def test_front_page_says_where_chips_are_not_located_and_where_an_interval_is_missing(tmp_path):
+    assert "only the series is known" not in render(tmp_path, RESULTS).get_text()
+    undefined = {"average precision": {"value": 0.1, "low": None, "high": None}}
+    results = RESULTS | {
+        "test": RESULTS["test"] | {"unlocated_others": 12},
+        "haze_gain": {"cnn-dehazed": undefined},
+    }
+    text = render(tmp_path, results).get_text(" ", strip=True)
+    assert "of 12 without a mine only the series is known" in text
+    assert "The places are too few for an interval" in text
+
+
+def test_no_look_alike_is_named_where_none_is_taken_for_a_mine(tmp_path):
+    kinds = {name: row | {"flagged": 0} for name, row in RESULTS["look_alikes"].items()}
+    text = render(tmp_path, RESULTS | {"look_alikes": kinds}).get_text()
+    assert "Taken for a mine most often" not in text
 
 
 def test_results_that_lack_a_key_are_an_error(tmp_path):

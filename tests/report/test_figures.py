@@ -364,6 +364,16 @@ def test_watched_chip_shows_its_labels_before_those_that_are_predicted_falsely()
     np.testing.assert_allclose(panel.images[0].get_array()[1], [0.1, 0.5, 0.8])
 
 
+def test_watched_chip_shows_no_label_that_is_not_known():
+    truth = np.full((1, 17), -1)
+    truth[0, INDEX[MINE]] = 0
+    watched = np.full((3, 1, 17), 0.3)
+    watched[:, 0, INDEX[MINE]] = [0.1, 0.01, 0.0]
+    figure = training.plot_watched([CHIP], ["a"], truth, watched, threshold=0.2, best_epoch=2)
+    names = [tick.get_text() for tick in figure.axes[1].get_yticklabels()]
+    assert names == ["artisanal mine"]
+
+
 def test_maps_are_stretched_and_averaged_over_cells():
     plane = np.zeros((64, 64), np.float32)
     plane[:, 32:] = 7

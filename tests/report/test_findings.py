@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from planet_lib.data.labels import INDEX, LABELS, MINE, WEATHER, encode_tags
+from planet_lib.evaluation.detection import compare_detectors
 from planet_lib.evaluation.detector_errors import score_kinds
 from planet_lib.evaluation.run_scores import score_run
 from planet_lib.report.findings import (
@@ -389,14 +390,20 @@ def test_kinds_say_where_they_come_from_and_whether_chance_explains_their_order(
     assert detection.conclude_kinds(spread).endswith("2.0%).")
     same = score_kinds(kinds, np.arange(200) % 2 == 0, places)
     assert "chance may explain the order" in detection.conclude_kinds(same)
-    assert "only one kind" in detection.conclude_kinds(spread.head(1))
+    assert "Only one kind" in detection.conclude_kinds(spread.head(1))
+    none = score_kinds(kinds, np.zeros(200, bool), places)
+    assert detection.conclude_kinds(none) == "None of 200 chips without a mine is taken for one."
 
 
 @pytest.mark.parametrize(
     ("found", "verdict"),
-    [([90, 10], "some of their intervals do not overlap"), ([50, 52], "all their intervals")],
+    [
+        ([90, 10], "(B) to 90% (A). More than chance explains, if the chips were independent"),
+        ([50, 52], "(A) to 52% (B). No more than chance explains"),
+        ([70, 70], "Recall is 70% in each of 2 regions."),
+    ],
 )
-def test_regions_differ_where_their_intervals_are_apart(found, verdict):
+def test_regions_differ_where_a_test_of_all_of_them_says_so(found, verdict):
     table = pd.DataFrame({"mines": [100, 100], "found": found}, index=["A", "B"])
     assert verdict in detection.conclude_regions(table)
     assert "One region has a location" in detection.conclude_regions(table.head(1))
@@ -411,6 +418,27 @@ def test_sizes_are_compared_unless_all_mines_are_found():
     assert "Every mine is found" in detection.conclude_sizes(hectares, hectares >= 0)
 
 
-def test_random_splits_flatter_where_they_score_higher():
-    assert "Random splits flatter" in detection.conclude_divisions({"random": 0.7, "by place": 0.4})
-    assert "hardly flatter" in detection.conclude_divisions({"random": 0.41, "by place": 0.4})
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.1, 0.5, "Random splits flatter by 0.30 (95 % interval over places +0.10 to +0.50)"),
+        (-0.1, 0.7, "The difference of +0.30 (95 % interval over places −0.10 to +0.70) does not"),
+        (np.nan, np.nan, "too few to tell whether random splits flatter"),
+    ],
+)
+def test_random_splits_flatter_where_the_interval_says_so(low, high, verdict):
+    excess = pd.Series({"value": 0.3, "low": low, "high": high})
+    text = detection.conclude_divisions({"random": 0.7, "by place": 0.4}, excess)
+    assert "reach 0.70 on random splits, 0.40 by place." in text
+    assert verdict in text
+
+
+def test_nothing_is_said_of_haze_removal_where_places_are_too_few():
+    undefined = compare_detectors(
+        np.repeat([True, False], 10),
+        {"cnn-raw": np.arange(20.0), "cnn-dehazed": np.arange(20.0)[::-1]},
+        {"cnn-dehazed": "cnn-raw"},
+        np.repeat([0, 1], 10),
+        seed=0,
+    )
+    assert "settle nothing" in detection.conclude_pairs(undefined)

@@ -208,7 +208,8 @@ def format_measures(table: pd.DataFrame, *, signed: bool = False) -> pd.DataFram
     style = "+.3f" if signed else ".3f"
     rows: dict[str, dict[str, str]] = {}
     for (detector, measure), row in table.iterrows():
-        text = f"{row['value']:{style}} ({row['low']:{style}}{TO}{row['high']:{style}})"
-        known = np.isfinite(row["value"])
-        rows.setdefault(detector, {})[measure] = write_minus(text) if known else "–"
+        text = f"{row['value']:{style}}" if np.isfinite(row["value"]) else "–"
+        if np.isfinite(row["low"]):
+            text += f" ({row['low']:{style}}{TO}{row['high']:{style}})"
+        rows.setdefault(detector, {})[measure] = write_minus(text)
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(MEASURES))

@@ -131,7 +131,7 @@ def plot_watched(
     false = (watched[-1] >= threshold) & (truth == 0)
     shown = [
         [*np.flatnonzero(truth[i] == 1), *np.flatnonzero(false[i])]
-        or [np.where(truth[i] == 0, watched[-1, i], 0).argmax()]
+        or [np.where(truth[i] == 0, watched[-1, i], -1).argmax()]
         for i in range(len(chips))
     ]
     heights = [max(1.7, 0.3 + 0.2 * len(labels)) for labels in shown]

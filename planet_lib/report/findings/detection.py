@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.stats import mannwhitneyu
+from scipy.stats import chi2_contingency, mannwhitneyu
 
-from planet_lib.evaluation.metrics import bound_proportion
 from planet_lib.report.contents import name_run
 from planet_lib.report.findings.writing import join_names, write_minus
 
@@ -26,9 +25,14 @@ def conclude_best(table: pd.DataFrame, best_run: str, baseline: str) -> str:
     best, other = (table.loc[name]["value"] for name in (best_run, baseline))
     interval = table.loc[(best_run, AVERAGE_PRECISION)]
     recall = "recall at specificity 0.95"
+    bounds = (
+        f"95 % interval over places {interval['low']:.3f} to {interval['high']:.3f}"
+        if np.isfinite(interval["low"])
+        else "too few places for an interval"
+    )
     return (
-        f"{name_run(best_run)} has an average precision of {best[AVERAGE_PRECISION]:.3f} (95 % "
-        f"interval over places {interval['low']:.3f} to {interval['high']:.3f}); {baseline} have "
+        f"{name_run(best_run)} has an average precision of {best[AVERAGE_PRECISION]:.3f} "
+        f"({bounds}); {baseline} have "
         f"{other[AVERAGE_PRECISION]:.3f}. Where one in twenty chips without a mine may be taken "
         f"for one, it finds {best[recall]:.0%} of the mines, the baseline {other[recall]:.0%}."
     )
@@ -45,6 +49,8 @@ def conclude_pairs(table: pd.DataFrame) -> str:
     if table.empty:
         return "No network was trained on chips as taken and on others, so nothing is compared."
     rows = table.xs(AVERAGE_PRECISION, level="measure")
+    if rows["low"].isna().any():
+        return "The places are too few for an interval: they settle nothing."
     verdicts = {"rises": rows.index[rows["low"] > 0], "falls": rows.index[rows["high"] < 0]}
     sentences = [
         f"The average precision {verb} by more than the draw of places explains for "
@@ -58,23 +64,34 @@ def conclude_pairs(table: pd.DataFrame) -> str:
     )
 
 
-def conclude_divisions(values: Mapping[str, float]) -> str:
+def conclude_divisions(values: Mapping[str, float], excess: pd.Series) -> str:
     """Conclude how much random splits flatter.
 
     Parameters
     ----------
     values : mapping of str to float
         Average precision by division: ``random``, ``by place`` and, where there, ``by time``.
+    excess : Series
+        ``value``, ``low`` and ``high`` of the average precision on random splits less that by
+        place.
     """
     others = [name for name in values if name != "random"]
     text = join_names([f"{values[name]:.2f} {name}" for name in others])
-    excess = values["random"] - values["by place"]
-    verdict = (
-        "Random splits flatter: they test on places that were seen in training."
-        if excess > 0.02
-        else "Random splits hardly flatter here."
-    )
-    return f"The same trees reach {values['random']:.2f} on random splits, {text}. {verdict}"
+    interval = f"95 % interval over places {excess['low']:+.2f} to {excess['high']:+.2f}"
+    if not np.isfinite(excess["low"]):
+        verdict = "The places are too few to tell whether random splits flatter."
+    elif excess["low"] > 0:
+        verdict = (
+            f"Random splits flatter by {excess['value']:.2f} ({interval}): they test on places "
+            "that were seen in training."
+        )
+    else:
+        verdict = (
+            f"The difference of {excess['value']:+.2f} ({interval}) does not show that random "
+            "splits flatter."
+        )
+    text = f"The same trees reach {values['random']:.2f} on random splits, {text}. {verdict}"
+    return write_minus(text)
 
 
 def conclude_kinds(table: pd.DataFrame) -> str:
@@ -86,7 +103,9 @@ def conclude_kinds(table: pd.DataFrame) -> str:
         As returned by `planet_lib.evaluation.detector_errors.score_kinds`.
     """
     if len(table) < 2:
-        return "There is only one kind of chip without a mine, so no kinds are compared."
+        return "Only one kind of chip without a mine was examined, so no kinds are compared."
+    if not table["flagged"].any():
+        return f"None of {table['chips'].sum():,} chips without a mine is taken for one."
     worst, best = table.iloc[0], table.iloc[-1]
     single = int((table["places"] == 1).sum())
     if worst["low"] <= best["high"]:
@@ -133,17 +152,15 @@ def conclude_regions(table: pd.DataFrame) -> str:
     """
     if len(table) < 2:
         return f"{'One' if len(table) else 'No'} region has a location, so none are compared."
-    bounds = [bound_proportion(int(row.found), int(row.mines)) for row in table.itertuples()]
     recalls = table["found"] / table["mines"]
-    low, high = max(low for low, _ in bounds), min(high for _, high in bounds)
-    verdict = (
-        "some of their intervals do not overlap: how well mines are found depends on where they are"
-        if low > high
-        else "all their intervals overlap"
-    )
+    if recalls.min() == recalls.max():
+        return f"Recall is {recalls.iloc[0]:.0%} in each of {len(table)} regions."
+    counts = np.stack([table["found"], table["mines"] - table["found"]])
+    p = chi2_contingency(counts, correction=False).pvalue
     return (
         f"Recall ranges from {recalls.min():.0%} ({recalls.idxmin()}) to {recalls.max():.0%} "
-        f"({recalls.idxmax()}); {verdict}."
+        f"({recalls.idxmax()}). {'More' if p < 0.05 else 'No more'} than chance explains, if the "
+        f"chips were independent (chi-squared, p = {p:.2g}); chips of one region are not."
     )
 
 
