@@ -146,7 +146,7 @@ def load_profile(name: str, folder: Path = CONFIG_FOLDER) -> Profile:
     try:
         return Profile.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(error)}") from None
+        raise ConfigError(f"{path}: {explain_invalid(error)}") from None
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -187,12 +187,13 @@ def _overlay(base: dict, changes: dict) -> dict:
     return merged
 
 
-def _explain(error: ValidationError) -> str:
+def explain_invalid(error: ValidationError) -> str:
+    """Explain in one line the first value that a schema refuses, and where it stands."""
     first = error.errors()[0]
-    *section, key = [str(part) for part in first["loc"] if part != "[key]"]
-    where = ".".join([*section, key])
+    path = [str(part) for part in first["loc"] if part != "[key]"]
+    where = ".".join(path)
     if first["type"] == "extra_forbidden":
-        return f"unknown key {where!r}; {suggest(key, _list_keys(section))}"
+        return f"unknown key {where!r}; {suggest(path[-1], _list_keys(path[:-1]))}"
     if first["type"] == "literal_error":
         return f"{where}: {first['input']!r}; allowed: {first['ctx']['expected']}"
     message = first["msg"].removeprefix("Value error, ")
@@ -200,7 +201,7 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "float_type" and _is_number(first["input"]):
         message += f" (YAML needs a point: {float(first['input']):.1e})".replace("e-0", "e-")
     came = "" if isinstance(first["input"], dict) else f", not {first['input']!r}"
-    return f"{where}: {message}{came}"
+    return f"{where}: {message}{came}" if where else message
 
 
 def _list_keys(section: list[str]) -> list[str]:

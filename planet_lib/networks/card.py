@@ -3,26 +3,18 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PositiveInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from planet_lib.config import Haze, Positive, Share, explain_invalid
 from planet_lib.data.labels import LABELS
 from planet_lib.errors import DataError, StageError
 from planet_lib.files import read_json
-from planet_lib.haze.methods import METHODS
 
 CARD = "card.json"
 KAGGLE_CHIP = {"chip_px": 256, "ground_distance_m": 3.0}
 """The competition's chips, on which a network was trained whose card does not say."""
 CURE = "copy the network's whole folder again, or choose another network"
 
-Share = Annotated[float, Field(ge=0, le=1)]
 Level = Annotated[float, Field(ge=0, le=255)]
 
 
@@ -41,22 +33,17 @@ class _Thresholds(_Part):
 
 class _Input(_Part):
     pictures: Annotated[list[Literal["raw", "dehazed"]], Field(min_length=1)]
-    image_px: PositiveInt
-
-
-class _Haze(_Part):
-    method: Literal[tuple(METHODS)]
-    clahe: bool = False
+    image_px: Positive
 
 
 class _Card(_Part):
     labels: list[str]
     known: list[str]
     thresholds: _Thresholds
-    chip_px: PositiveInt
+    chip_px: Positive
     ground_distance_m: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     input: _Input
-    haze: _Haze | None
+    haze: Haze | None
     brightness: Annotated[list[Level], Field(min_length=2, max_length=2)] | None = None
     dark_channel: Level | None = None
 
@@ -88,16 +75,7 @@ def read_card(folder: Path) -> dict:
         card = {"known": card.get("labels")} | KAGGLE_CHIP | card
         _Card.model_validate(card)
     except ValidationError as error:
-        raise DataError(f"{path}: {_explain(error)}; {CURE}") from None
+        raise DataError(f"{path}: {explain_invalid(error)}; {CURE}") from None
     except (StageError, AttributeError):
         raise DataError(f"{path}: missing or damaged; {CURE}") from None
     return card
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] in ("missing", "value_error"):
-        return f"{where}: {message.lower()}" if where else message
-    return f"{where}: {message[0].lower()}{message[1:]}, not {first['input']!r}"

@@ -37,6 +37,14 @@ def table(chips, tmp_path_factory):
     return pd.read_csv(path, index_col="file")
 
 
+def write_tiff(path, rgb, *, pixel_m):
+    with rasterio.open(
+        path, "w", driver="GTiff", dtype="uint8", width=rgb.shape[1], height=rgb.shape[0], count=3,
+        crs="EPSG:32721", transform=from_origin(700_000, 9_000_000, pixel_m, pixel_m),
+    ) as file:  # fmt: skip
+        file.write(np.moveaxis(rgb, -1, 0))
+
+
 @pytest.mark.slow
 def test_pretrained_network_recognises_the_weather_of_new_chips(chips, table):
     truth = pd.read_csv(chips / "train_v2.csv", index_col="image_name")["tags"]
@@ -124,11 +132,7 @@ def test_picture_of_too_much_ground_does_not_stop_the_others(chips, tmp_path):
     folder = tmp_path / "chips"
     folder.mkdir()
     shutil.copy(next((chips / "train-jpg").glob("*.jpg")), folder)
-    with rasterio.open(
-        folder / "z.tif", "w", driver="GTiff", dtype="uint8", width=600, height=600, count=3,
-        crs="EPSG:32721", transform=from_origin(700_000, 9_000_000, 250, 250),
-    ) as file:  # fmt: skip
-        file.write(np.full((3, 600, 600), 90, np.uint8))
+    write_tiff(folder / "z.tif", np.full((600, 600, 3), 90, np.uint8), pixel_m=250)
     done = label_folder(folder, tmp_path / "labels.csv")
     assert done.labelled == 1
     assert "600 x 600 px of 250 m are 50000 x 50000 px" in done.left_out[0]
@@ -142,12 +146,7 @@ def test_parts_of_a_large_picture_count_by_their_highest_probability_and_mean_we
     (tmp_path / "in").mkdir()
     pictures = {"a": tiles[0], "b": tiles[1], "both": np.hstack(tiles)}
     for name, rgb in pictures.items():
-        with rasterio.open(
-            tmp_path / "in" / f"{name}.tif", "w", driver="GTiff", dtype="uint8", count=3,
-            width=rgb.shape[1], height=rgb.shape[0], crs="EPSG:32721",
-            transform=from_origin(700_000, 9_000_000, 3, 3),
-        ) as file:  # fmt: skip
-            file.write(np.moveaxis(rgb, -1, 0))
+        write_tiff(tmp_path / "in" / f"{name}.tif", rgb, pixel_m=3)
     done = label_folder(tmp_path / "in", tmp_path / "labels.csv")
     assert (done.labelled, done.resampled, done.resized) == (3, 0, 0)
     rows = pd.read_csv(tmp_path / "labels.csv", index_col="file")

@@ -162,7 +162,7 @@ BAD_CARDS = {
     | {"thresholds": {"flat": "x"}},
     "thresholds.flat: input should be less than or equal to 1, not 2": CARD
     | {"thresholds": {"flat": 2}},
-    "input.pictures.0: input should be 'raw' or 'dehazed', not 'nir'": CARD
+    "input.pictures.0: 'nir'; allowed: 'raw' or 'dehazed'": CARD
     | {"input": {"pictures": ["nir"], "image_px": IMAGE_PX}},
     "haze is null, but the network takes haze-free pictures": CARD
     | {"input": {"pictures": ["dehazed"], "image_px": IMAGE_PX}},
@@ -170,6 +170,8 @@ BAD_CARDS = {
     "ground_distance_m: input should be greater than 0, not -3": CARD | {"ground_distance_m": -3},
     r"known ['water'] are not among its labels": CARD | {"known": ["water"]},
     "labels ['gold_mine'], expected some of": CARD | {"labels": ["gold_mine"]},
+    "haze.method: 'magic'; allowed: 'boundary_constraint', ": CARD
+    | {"haze": {"method": "magic", "clahe": False}},
     "missing or damaged": [],
 }
 
