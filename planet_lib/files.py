@@ -1,5 +1,6 @@
 """Files that are whole or not there, JSON, and work shared out over the machine's cores."""
 
+import base64
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -60,6 +61,11 @@ def read_json(path: Path) -> dict:
         raise StageError(f"{path}: not there yet; {suggest_stage(path)}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise StageError(f"{path}: damaged ({error}); delete it and run again") from None
+
+
+def embed_file(content: bytes, media_type: str) -> str:
+    """Write a file as a ``data:`` URL, for a page that is one file."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
 def suggest_stage(path: Path) -> str:

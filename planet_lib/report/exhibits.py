@@ -1,10 +1,11 @@
 """Figures and tables of a page: numbered, linked, and each table as CSV to download."""
 
-import base64
 import csv
 import io
 
 from bs4 import BeautifulSoup, Tag
+
+from planet_lib.files import embed_file
 
 CSV_ATTRIBUTE = "data-csv"  # of a table: its unrounded numbers
 UNNUMBERED = "parameters"  # class around a table that is no result
@@ -42,11 +43,6 @@ def number_exhibits(html: str, page: str) -> str:
         box = {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": label}
         table.wrap(soup.new_tag("div", attrs=box))
     return soup.decode(formatter="minimal")
-
-
-def embed_file(content: bytes, media_type: str) -> str:
-    """Write a file as a ``data:`` URL."""
-    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
 def _frame_table(soup: BeautifulSoup, table: Tag, anchor: str, page: str) -> None:

@@ -15,9 +15,9 @@ from markupsafe import Markup
 from planet_lib.data.labels import MINE
 from planet_lib.errors import StageError
 from planet_lib.evaluation.metrics import bound_proportion
-from planet_lib.files import replace_file
+from planet_lib.files import embed_file, replace_file
 from planet_lib.report.contents import HOME, INPUT_NAMES, NETWORK_NAMES, Page, name_label
-from planet_lib.report.exhibits import embed_file, number_exhibits
+from planet_lib.report.exhibits import number_exhibits
 from planet_lib.report.notebook import read_cells
 
 TEMPLATES = Path(__file__).with_name("templates")

@@ -24,8 +24,7 @@ from rasterio.enums import Resampling
 from rasterio.transform import Affine
 from rasterio.warp import calculate_default_transform, reproject
 
-from planet_lib.files import read_json, replace_file
-from planet_lib.report.exhibits import embed_file
+from planet_lib.files import embed_file, read_json, replace_file
 from planet_lib.scenes.folder import SUMMARY
 from planet_lib.scenes.merge import CLASS_NAMES
 from planet_lib.scenes.outputs import CLASS_COLOURS, CLASSES, PROBABILITY
